@@ -1,0 +1,191 @@
+import type { Outcome, UsageWindow } from "./outcome.ts";
+import type { Cooldown, Profile, Strikes } from "./profile.ts";
+import {
+  backoffMs,
+  MODEL_BLOCK_MS,
+  type Settings,
+  STRIKES_FORGOTTEN_MS,
+  type SteppedOutcome,
+  TIMEOUTS_TOLERATED,
+} from "./settings.ts";
+import { after, at, type Now, reached, wallOf } from "./time.ts";
+
+/** A failure that may start a cooldown on the profile (`model` empty) or on one model of it. */
+export interface Failing {
+  readonly outcome: Outcome;
+  readonly model: string;
+  /** The moment that the provider stated, if it did. */
+  readonly statedAtMs?: number;
+  readonly leaseTag: string;
+}
+
+/** True if a stated moment can be believed: a number, not past, within the longest known window. */
+export function isPlausible(atMs: number | undefined, now: Now, longestWindowMs: number): atMs is number {
+  return (
+    atMs !== undefined && Number.isFinite(atMs) && atMs > now.wallMs && atMs <= now.wallMs + longestWindowMs
+  );
+}
+
+/** Cooldowns that keep a request for `model` away, running now. */
+export function runningFor(profile: Profile, model: string, now: Now): readonly Cooldown[] {
+  return profile.cooldowns.filter((c) => concerns(c, model) && !reached(c.until, now));
+}
+
+/** The running cooldown with the latest end, which decides. */
+export function decidingFor(profile: Profile, model: string, now: Now): Cooldown | undefined {
+  let latest: Cooldown | undefined;
+  for (const c of profile.cooldowns) {
+    if (!concerns(c, model) || reached(c.until, now)) continue;
+    if (latest === undefined || wallOf(c.until, now) > wallOf(latest.until, now)) latest = c;
+  }
+  return latest;
+}
+
+/** Cooldowns that are over but want a trial before everybody may follow. */
+export function awaitingTrial(profile: Profile, model: string, now: Now): readonly Cooldown[] {
+  if (profile.cooldowns.length === 0) return [];
+  return profile.cooldowns.filter((c) => c.halfOpen && concerns(c, model) && reached(c.until, now));
+}
+
+function concerns(entry: { readonly model: string }, model: string): boolean {
+  return entry.model === "" || entry.model === model;
+}
+
+function sameKey(a: { outcome: Outcome; model: string }, b: { outcome: Outcome; model: string }): boolean {
+  return a.outcome === b.outcome && a.model === b.model;
+}
+
+/** Failures in a row of one outcome, 0 when none or forgotten. */
+export function strikesOf(profile: Profile, key: { outcome: Outcome; model: string }, now: Now): number {
+  const entry = profile.strikes.find((s) => sameKey(s, key));
+  if (entry === undefined || now.wallMs - entry.lastAtMs >= STRIKES_FORGOTTEN_MS) return 0;
+  return entry.count;
+}
+
+/**
+ * The profile after one more failure. Inside a running cooldown of the same outcome and model a
+ * failure is no new strike and a guess changes nothing; a stated moment replaces a guess, and the
+ * later of two stated moments holds.
+ */
+export function struck(profile: Profile, failing: Failing, now: Now, settings: Settings): Profile {
+  const running = profile.cooldowns.find((c) => sameKey(c, failing) && !reached(c.until, now));
+  if (running !== undefined) return restated(profile, running, failing, now);
+
+  const count = strikesOf(profile, failing, now) + 1;
+  const strike: Strikes = {
+    model: failing.model,
+    outcome: failing.outcome,
+    count,
+    lastAtMs: now.wallMs,
+  };
+  const strikes = [...profile.strikes.filter((s) => !sameKey(s, failing)), strike];
+  const cooldown = begun(failing, count, now, settings);
+  if (cooldown === undefined) return { ...profile, strikes };
+  return {
+    ...profile,
+    strikes,
+    cooldowns: [...profile.cooldowns.filter((c) => !sameKey(c, failing)), cooldown],
+  };
+}
+
+function restated(profile: Profile, running: Cooldown, failing: Failing, now: Now): Profile {
+  const stated = failing.statedAtMs;
+  if (stated === undefined) return profile;
+  if (running.source === "PROVIDER" && stated <= running.until.wallMs) return profile;
+  const next: Cooldown = {
+    ...running,
+    source: "PROVIDER",
+    until: at(now, stated),
+    setAtMs: now.wallMs,
+    halfOpen: false,
+    leaseTag: failing.leaseTag,
+  };
+  return { ...profile, cooldowns: profile.cooldowns.map((c) => (c === running ? next : c)) };
+}
+
+function begun(failing: Failing, count: number, now: Now, settings: Settings): Cooldown | undefined {
+  const { outcome, model, leaseTag } = failing;
+  if (outcome === "TIMEOUT" && count <= TIMEOUTS_TOLERATED) return undefined;
+  const entry = { model, outcome, setAtMs: now.wallMs, leaseTag };
+  if (failing.statedAtMs !== undefined) {
+    return { ...entry, source: "PROVIDER", until: at(now, failing.statedAtMs), halfOpen: false };
+  }
+  const halfOpen = outcome === "USAGE_LIMIT" || outcome === "BILLING";
+  return { ...entry, source: "GUESS", until: after(now, guessMs(outcome, count, settings)), halfOpen };
+}
+
+function guessMs(outcome: Outcome, count: number, settings: Settings): number {
+  if (outcome === "MODEL_NOT_FOUND" || outcome === "FORBIDDEN") return MODEL_BLOCK_MS;
+  const step = settings.cooldown.steps[outcome as SteppedOutcome];
+  return backoffMs(step, outcome === "TIMEOUT" ? count - 1 - TIMEOUTS_TOLERATED : count - 1);
+}
+
+/**
+ * The profile after a request for `model` went well. Ends guesses of the profile and of that model
+ * that are older than the lease, and the row of failures with them. A cooldown younger than the
+ * lease stays: the request may have been answered before the limit was met.
+ */
+export function succeeded(profile: Profile, model: string, leaseIssuedAtMs: number, now: Now): Profile {
+  if (profile.cooldowns.length === 0 && profile.strikes.length === 0) return profile;
+  const survives = (c: Cooldown) =>
+    !concerns(c, model) || c.source === "PROVIDER" || c.setAtMs > leaseIssuedAtMs;
+  const cooldowns = profile.cooldowns.filter(
+    (c) => survives(c) && !(concerns(c, model) && reached(c.until, now)),
+  );
+  const strikes = profile.strikes.filter((s) => !concerns(s, model) || cooldowns.some((c) => sameKey(c, s)));
+  if (cooldowns.length === profile.cooldowns.length && strikes.length === profile.strikes.length) {
+    return profile;
+  }
+  return { ...profile, cooldowns, strikes };
+}
+
+/** The profile after an operator cleared one model's cooldowns, or all of them (`model` empty). */
+export function cleared(profile: Profile, model: string): Profile {
+  const other = (entry: { model: string }) => model !== "" && entry.model !== model;
+  return {
+    ...profile,
+    cooldowns: profile.cooldowns.filter(other),
+    strikes: profile.strikes.filter(other),
+  };
+}
+
+/** The profile after a trial ended in silence: the half-open cooldowns are over, the strikes stay. */
+export function trialEnded(profile: Profile, model: string, now: Now): Profile {
+  const over = awaitingTrial(profile, model, now);
+  if (over.length === 0) return profile;
+  return { ...profile, cooldowns: profile.cooldowns.filter((c) => !over.includes(c)) };
+}
+
+/**
+ * The profile with newer readings of its usage windows. A reading newer than a refusal that shows
+ * room in every window ends the plan cooldown. `since` guards against a reading that arrived later
+ * but was made earlier: cooldowns set after it stay.
+ */
+export function observed(
+  profile: Profile,
+  windows: readonly UsageWindow[],
+  sinceMs: number,
+  now: Now,
+): Profile {
+  const fresh = windows.filter((w) => w.name !== "" && isNews(profile, w));
+  if (fresh.length === 0) return profile;
+  const kept = profile.usageWindows.filter((old) => !fresh.some((w) => w.name === old.name));
+  const usageWindows = [...kept, ...fresh];
+  const hasRoom = usageWindows.every((w) => isRoomy(w, now));
+  const isRefuted = (c: Cooldown) =>
+    hasRoom &&
+    c.outcome === "USAGE_LIMIT" &&
+    c.setAtMs < sinceMs &&
+    fresh.some((w) => w.observedAtMs > c.setAtMs);
+  return { ...profile, usageWindows, cooldowns: profile.cooldowns.filter((c) => !isRefuted(c)) };
+}
+
+function isNews(profile: Profile, window: UsageWindow): boolean {
+  const old = profile.usageWindows.find((w) => w.name === window.name);
+  return old === undefined || window.observedAtMs >= old.observedAtMs;
+}
+
+function isRoomy(window: UsageWindow, now: Now): boolean {
+  if (window.resetAtMs !== undefined && window.resetAtMs <= now.wallMs) return true;
+  return window.usedPercent !== undefined && window.usedPercent < 100;
+}
