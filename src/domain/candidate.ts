@@ -22,6 +22,8 @@ export interface Request {
   /** Only this profile will do. Empty: any. */
   readonly profile: string;
   readonly excludeProfiles: readonly string[];
+  /** A generation that the caller suspects to be refused; refreshed first if it is still the current one. */
+  readonly suspectGeneration?: number;
 }
 
 /** A trial that somebody else runs, until a wall-clock moment. */
@@ -33,6 +35,8 @@ export interface Circumstances {
   readonly allows: (profileId: string) => boolean;
   /** Trials that this kind of caller (acquire or watch) may not join. */
   readonly trialUntil: TrialLookup;
+  /** The provider's token endpoint asked for silence until this wall-clock moment. */
+  readonly upstreamHeldUntilMs?: number;
   /** Not to be given this time, though its reason and time count: the one just reported. */
   readonly avoid?: string;
 }
@@ -87,9 +91,16 @@ function usability(profile: Profile, seat: Seat, request: Request, around: Circu
   }
   const trialModels = awaitingTrial(profile, request.model, now).map((c) => c.model);
   if (isGoodFor(profile, request.minValidForMs, now)) {
+    if (isSuspect(profile, request, around, now)) return { kind: "refresh", trialModels };
     return { kind: "ready", trialModels, refreshDue: isRefreshDue(profile, now) };
   }
-  return refreshVerdict(profile, trialModels, now);
+  return refreshVerdict(profile, trialModels, around, now);
+}
+
+/** A suspicion is worth one refresh, if one may be sent now; it holds nothing against the profile. */
+function isSuspect(profile: Profile, request: Request, around: Circumstances, now: Now): boolean {
+  if (request.suspectGeneration !== profile.generation) return false;
+  return refreshVerdict(profile, [], around, now).kind === "refresh";
 }
 
 function stuckReason(profile: Profile, seat: Seat, request: Request, now: Now): ExclusionReason | undefined {
@@ -131,10 +142,19 @@ function coolingVerdict(
   return undefined;
 }
 
-function refreshVerdict(profile: Profile, trialModels: readonly string[], now: Now): Verdict {
+function refreshVerdict(
+  profile: Profile,
+  trialModels: readonly string[],
+  around: Circumstances,
+  now: Now,
+): Verdict {
   const permission = refreshPermission(profile, now);
+  const heldUntilMs = around.upstreamHeldUntilMs;
   switch (permission.kind) {
     case "now":
+      if (heldUntilMs !== undefined && heldUntilMs > now.wallMs && profile.intent?.phase !== "open") {
+        return { kind: "wait", reason: "UPSTREAM_UNAVAILABLE", untilMs: heldUntilMs };
+      }
       return { kind: "refresh", trialModels };
     case "later":
       return { kind: "wait", reason: permission.why, untilMs: permission.untilMs };

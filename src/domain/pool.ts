@@ -46,6 +46,14 @@ export function isCorrupt(profile: Profile | CorruptProfile): profile is Corrupt
   return "corrupt" in profile;
 }
 
+/**
+ * True if work must not leave this profile by itself: fail-over is manual, and it is a login. Terms
+ * bind logins to an account; an API key is nobody's seat.
+ */
+export function isBound(rules: ProviderRules, profile: Profile | CorruptProfile): boolean {
+  return rules.failover === "manual" && !isCorrupt(profile) && profile.grant.kind !== "api_key";
+}
+
 /** True if `id` is the profile's id or one it had before. */
 export function answersTo(profile: Profile | CorruptProfile, id: string): boolean {
   return profile.id === id || (!isCorrupt(profile) && profile.aliases.includes(id));

@@ -43,6 +43,7 @@ function held(profile: Profile, report: Report, now: Now, settings: Settings): P
   const model = report.scope === "PROFILE_MODEL" || outcome === "TIMEOUT" ? report.model : "";
   if (report.scope !== "PROFILE" && report.scope !== "PROFILE_MODEL" && outcome !== "TIMEOUT") return profile;
   if (outcome === "FORBIDDEN" && model === "") {
+    if (profile.block?.ban === report.ban) return profile;
     return { ...profile, block: { outcome, ban: report.ban, setAtMs: now.wallMs } };
   }
   if (!startsCooldown(outcome)) return profile;

@@ -1,6 +1,6 @@
 import { type Circumstances, judge, type Request, type Verdict } from "./candidate.ts";
 import type { EligibleReason } from "./failure.ts";
-import { isCorrupt, type Pool, type Seat } from "./pool.ts";
+import { isBound, isCorrupt, type Pool, type Seat } from "./pool.ts";
 import type { Profile } from "./profile.ts";
 import { preferred, type Turns } from "./strategy.ts";
 import type { Now } from "./time.ts";
@@ -56,7 +56,7 @@ export function select(pool: Pool, request: Request, scene: Scene, homeWithinMs:
   const verdict = judge(home, pool, request, scene, now);
   const session: Session = { home: home.profile.id };
   if (verdict.kind === "ready") return use(home, verdict, "SESSION", session);
-  if (pool.rules.failover === "manual") return staying(pool, request, scene, home.profile.id, now);
+  if (isBound(pool.rules, home.profile)) return staying(pool, request, scene, home.profile.id, now);
   if (verdict.kind === "refresh") return lentDuringRefresh(pool, request, scene, home, now);
   return fresh(
     pool,

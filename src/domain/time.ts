@@ -41,9 +41,16 @@ export function remainingMs(deadline: Deadline, now: Now): number {
   return Math.max(0, Math.min(deadline.wallMs - now.wallMs, deadline.monoMs - now.monoMs));
 }
 
-/** The wall-clock moment at which `reached` will turn true if neither clock jumps. */
+/** Two clocks that differ by less than this still tell the same moment. */
+const DRIFT_MS = 1_000;
+
+/**
+ * The wall-clock moment to show for a deadline: its own, unless the monotonic clock ends it clearly
+ * earlier because the wall was set back.
+ */
 export function wallOf(deadline: Deadline, now: Now): number {
-  return now.wallMs + Math.min(deadline.wallMs - now.wallMs, deadline.monoMs - now.monoMs);
+  const byMono = now.wallMs + deadline.monoMs - now.monoMs;
+  return byMono < deadline.wallMs - DRIFT_MS ? byMono : deadline.wallMs;
 }
 
 /** The earlier of two moments that may be absent. */

@@ -1,6 +1,6 @@
 import { expiryOf } from "./grant.ts";
 import type { Profile } from "./profile.ts";
-import { type Now, reached, remainingMs } from "./time.ts";
+import { after, at, type Deadline, type Now, reached, remainingMs } from "./time.ts";
 
 /** True while the access token (or key) may be handed out: neither refused nor past its end. */
 export function isLive(profile: Profile, now: Now): boolean {
@@ -67,4 +67,29 @@ function replayPermission(profile: Profile, now: Now): RefreshPermission {
 /** True if another live copy of the grant is known, which may have been rotated in the meantime. */
 export function hasOtherCopy(profile: Profile): boolean {
   return profile.ownership === "SHARED" || profile.restored;
+}
+
+/**
+ * When the next refresh is due without anybody asking, or undefined if none will be: ahead of the
+ * token's end, at once when the token was refused, and at the token's end after a lost answer.
+ */
+export function refreshDueAt(profile: Profile, now: Now): Deadline | undefined {
+  if (!profile.enabled || profile.block !== undefined || profile.grant.kind !== "oauth") return undefined;
+  const permission = refreshPermission(profile, now);
+  switch (permission.kind) {
+    case "never":
+    case "in_doubt":
+      return undefined;
+    case "at_end":
+      return profile.grant.expires;
+    case "now":
+      if (permission.replay === 1 || profile.refusedGeneration === profile.generation) return after(now, 0);
+      return profile.grant.refreshDue;
+    case "later": {
+      const held = at(now, permission.untilMs);
+      if (profile.refusedGeneration === profile.generation) return held;
+      const due = profile.grant.refreshDue;
+      return due === undefined || remainingMs(due, now) > remainingMs(held, now) ? due : held;
+    }
+  }
 }

@@ -34,6 +34,8 @@ export const STRATEGIES = ["ordered", "round_robin", "least_loaded", "earliest_r
 
 /** The OAuth side of a provider, after the operator's overrides. */
 export interface OAuthClient {
+  /** Whose dialect the token endpoint's errors are read in. */
+  readonly providerId: string;
   readonly tokenUrl: string;
   readonly authorizeUrl?: string;
   readonly deviceUrl?: string;
@@ -68,8 +70,6 @@ export interface Provider {
   readonly order?: readonly string[];
   readonly meteredFallback: boolean;
   readonly policy: { readonly failover: Failover; readonly source: string; readonly readOn: string };
-  /** Environment variable names for `run`, by what they carry. */
-  readonly env?: { readonly token?: string; readonly baseUrl?: string };
   /** Headers ready to send with this credential, `authorization` included; names in lower case. */
   headers(grant: Grant, account: Account): Readonly<Record<string, string>>;
   /** Who a grant belongs to, as far as its tokens tell (unverified claims of a JWT). */

@@ -1,0 +1,218 @@
+import type { Request } from "../domain/candidate.ts";
+import { type Explanation, explain } from "../domain/explain.ts";
+import type { Grant, OAuthGrant } from "../domain/grant.ts";
+import type { ProviderRules } from "../domain/pool.ts";
+import type { Profile } from "../domain/profile.ts";
+import type { Settings } from "../domain/settings.ts";
+import type { Now } from "../domain/time.ts";
+import { transition } from "../domain/transition.ts";
+import type { Provider, ReadSharedSource, RefreshGrant } from "../provider/provider.ts";
+import type { Store } from "../store/store.ts";
+import { acquire, type Patience } from "./acquire.ts";
+import { Alarm } from "./alarm.ts";
+import type { Clock } from "./clock.ts";
+import { type Caller, type Context, poolFor, resolved, sceneOf } from "./context.ts";
+import type { Handout } from "./handout.ts";
+import { Lanes } from "./lanes.ts";
+import { Latest } from "./latest.ts";
+import { LeaseIds } from "./lease.ts";
+import { Ledger } from "./ledger.ts";
+import type { Log } from "./log.ts";
+import { type PutOrder, put } from "./put.ts";
+import { Refreshes } from "./refresh.ts";
+import { RefreshSchedule } from "./refresh-schedule.ts";
+import { type Next, type ReportAnswer, release, report, type Seen } from "./report.ts";
+import { Sessions } from "./sessions.ts";
+import { SharedSources } from "./shared.ts";
+import { Trials } from "./trials.ts";
+import { Troubles } from "./troubles.ts";
+import { watch } from "./watch.ts";
+
+/** What a broker is made of; everything that is not decided by the rules comes from outside. */
+export interface BrokerParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly settings: Settings;
+  readonly log: Log;
+  /** The per-install key. */
+  readonly key: Uint8Array;
+  /** A provider by canonical id; plain for ids that only own profiles. */
+  readonly providerOf: (id: string) => Provider;
+  /** Built in or in the configuration. */
+  readonly isKnown: (id: string) => boolean;
+  /** Ids that the configuration names. */
+  readonly configured: readonly string[];
+  readonly refreshGrant: RefreshGrant;
+  readonly readShared: ReadSharedSource;
+  readonly fingerprintOf: (grant: Grant) => string;
+  /** Draws the moment of the refresh ahead for a grant that came from outside. */
+  readonly withRefreshDue: (grant: OAuthGrant, provider: string, now: Now) => OAuthGrant;
+}
+
+/** The owner of every profile: hands out, hears, refreshes, remembers. */
+export class Broker {
+  readonly ctx: Context;
+  readonly #parts: BrokerParts;
+  readonly #schedule: RefreshSchedule;
+
+  constructor(parts: BrokerParts) {
+    this.#parts = parts;
+    const { ctx, schedule } = wire(parts);
+    this.ctx = ctx;
+    this.#schedule = schedule;
+  }
+
+  /** Reads the state and closes what a former process left open. Rejects with `StoreError`. */
+  async start(): Promise<void> {
+    const { store, clock } = this.#parts;
+    this.ctx.ledger.load(await store.readAll(clock.now()));
+    for (const profile of this.ctx.ledger.all()) {
+      if (profile.intent?.phase === "open") await this.#recover(profile);
+      this.#schedule.plan(profile.id);
+    }
+  }
+
+  /** A refresh was under way when the former process died: its answer is lost. */
+  async #recover(profile: Profile): Promise<void> {
+    const { ledger, clock, settings, log } = this.ctx;
+    log.warn(
+      { profile: profile.id },
+      "a refresh was under way when the broker last ended; its answer is lost",
+    );
+    await ledger
+      .commit(
+        profile.id,
+        (p) =>
+          transition(p ?? profile, { type: "refresh_lost", from: profile.generation }, clock.now(), settings),
+        { keep: true },
+      )
+      .catch((error: unknown) =>
+        log.error({ err: error, profile: profile.id }, "the state cannot be written"),
+      );
+  }
+
+  acquire(request: Request, caller: Caller, patience: Patience): Promise<Handout> {
+    return acquire(this.ctx, request, caller, patience);
+  }
+
+  watch(request: Request, caller: Caller, signal: AbortSignal): AsyncGenerator<Next, void, undefined> {
+    return watch(this.ctx, request, caller, signal);
+  }
+
+  report(seen: Seen, caller: Caller, patience: Patience): Promise<ReportAnswer> {
+    return report(this.ctx, seen, caller, patience);
+  }
+
+  release(leaseId: string, caller: Caller): void {
+    release(this.ctx, leaseId, caller);
+  }
+
+  explain(asked: Request, caller: Caller): readonly Explanation[] {
+    const { ctx } = this;
+    const now = ctx.clock.now();
+    const request = resolved(ctx, asked, caller);
+    const pool = poolFor(ctx, request.provider, caller);
+    const scene = sceneOf(ctx, request, caller, "acquire", now);
+    return explain(pool, request, scene, ctx.settings.session.homeWithinMs, now);
+  }
+
+  put(order: PutOrder): Promise<Profile> {
+    const { grant } = order;
+    if (grant.kind !== "oauth") return put(this.ctx, order);
+    const provider = order.profile.slice(0, order.profile.indexOf(":"));
+    const drawn = this.#parts.withRefreshDue(grant, provider, this.ctx.clock.now());
+    return put(this.ctx, { ...order, grant: drawn });
+  }
+
+  /** True while something that callers rely on is not on the disk yet, or cannot be. */
+  get isTroubled(): boolean {
+    return this.ctx.ledger.trouble !== undefined || this.ctx.ledger.hasUnwritten();
+  }
+
+  /** Lets running refreshes end and writes what is unwritten. Begins nothing new. */
+  async drain(): Promise<void> {
+    await this.ctx.refreshes.drain();
+    await this.ctx.ledger.settle();
+    this.ctx.alarm.stop();
+  }
+}
+
+function wire(parts: BrokerParts): { readonly ctx: Context; readonly schedule: RefreshSchedule } {
+  const { store, clock, settings, log, providerOf, refreshGrant } = parts;
+  const alarm = new Alarm(clock);
+  const latest = new Latest();
+  const ledger = new Ledger({ store, clock, alarm, latest, rulesOf: (id) => rulesOf(providerOf(id)) });
+  const shared = new SharedSources({ ledger, clock, settings, log, read: drawingDue(parts) });
+  const lanes = new Lanes(settings.refresh.lanes);
+  const plan = (profileId: string) => schedule.plan(profileId);
+  const refreshes = new Refreshes({
+    ledger,
+    lanes,
+    alarm,
+    clock,
+    settings,
+    log,
+    shared,
+    providerOf,
+    refreshGrant,
+    onLanded: plan,
+  });
+  const heldUntilMs = (provider: string) => {
+    const client = providerOf(provider).oauth;
+    return client === undefined
+      ? undefined
+      : lanes.heldUntilMs(`${client.tokenUrl} ${client.clientId}`, clock.now());
+  };
+  const schedule = new RefreshSchedule({ ledger, refreshes, alarm, clock, heldUntilMs });
+  ledger.onChange(plan);
+  const ctx: Context = {
+    ledger,
+    latest,
+    alarm,
+    clock,
+    settings,
+    log,
+    leases: new LeaseIds(parts.key),
+    sessions: new Sessions(settings.session.idleLimitMs),
+    trials: new Trials(alarm),
+    troubles: new Troubles(settings),
+    refreshes,
+    shared,
+    watches: new Map(),
+    lastPlace: new Map(),
+    providerOf,
+    isKnown: parts.isKnown,
+    listedProviders: () => [...new Set([...parts.configured, ...ledger.owners()])].sort(),
+    fingerprintOf: parts.fingerprintOf,
+    plan,
+    oneByOne: queue(),
+    heldUntilMs,
+  };
+  return { ctx, schedule };
+}
+
+function rulesOf(provider: Provider): ProviderRules & { readonly order?: readonly string[] } {
+  return {
+    id: provider.id,
+    strategy: provider.strategy,
+    failover: provider.policy.failover,
+    meteredFallback: provider.meteredFallback,
+    ...(provider.order === undefined ? {} : { order: provider.order }),
+  };
+}
+
+function drawingDue({ readShared, withRefreshDue }: BrokerParts): ReadSharedSource {
+  return async (path, provider, account, now) => {
+    const found = await readShared(path, provider, account, now);
+    return found === undefined ? undefined : { ...found, grant: withRefreshDue(found.grant, provider, now) };
+  };
+}
+
+function queue(): <T>(run: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (run) => {
+    const result = last.then(run);
+    last = result.catch(() => {});
+    return result;
+  };
+}

@@ -1,0 +1,132 @@
+import type { Request } from "../domain/candidate.ts";
+import { BrokerFailure } from "../domain/failure.ts";
+import type { Grant } from "../domain/grant.ts";
+import type { Pool } from "../domain/pool.ts";
+import type { Scene, Session } from "../domain/selection.ts";
+import type { Settings } from "../domain/settings.ts";
+import type { Now } from "../domain/time.ts";
+import type { Provider } from "../provider/provider.ts";
+import type { Alarm } from "./alarm.ts";
+import type { Clock } from "./clock.ts";
+import type { Latest } from "./latest.ts";
+import type { Channel, LeaseIds } from "./lease.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Log } from "./log.ts";
+import type { Refreshes } from "./refresh.ts";
+import { Sessions } from "./sessions.ts";
+import type { SharedSources } from "./shared.ts";
+import type { Trials } from "./trials.ts";
+import type { Troubles } from "./troubles.ts";
+
+/** Who asks, as the endpoint judged it. */
+export interface Caller {
+  readonly endpoint: string;
+  readonly uid: number;
+  /** False on endpoints that are limited to some providers or profiles. */
+  readonly seesAll: boolean;
+  readonly allowsProvider: (provider: string) => boolean;
+  readonly allowsProfile: (profileId: string) => boolean;
+}
+
+/** What the broker's operations share. */
+export interface Context {
+  readonly ledger: Ledger;
+  readonly latest: Latest;
+  readonly alarm: Alarm;
+  readonly clock: Clock;
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly leases: LeaseIds;
+  readonly sessions: Sessions;
+  readonly trials: Trials;
+  readonly troubles: Troubles;
+  readonly refreshes: Refreshes;
+  readonly shared: SharedSources;
+  /** Live watches by the profile that they hold. */
+  readonly watches: Map<string, number>;
+  /** Place in the order of what was handed out last, by provider. */
+  readonly lastPlace: Map<string, number>;
+  /** A provider by id: built in, configured, or plain for ids that only own profiles. */
+  readonly providerOf: (id: string) => Provider;
+  /** Built in or in the configuration. */
+  readonly isKnown: (id: string) => boolean;
+  /** Providers to show: in the configuration, or owning a profile. */
+  readonly listedProviders: () => readonly string[];
+  readonly fingerprintOf: (grant: Grant) => string;
+  /** Looks again at when a profile's refresh is due. */
+  readonly plan: (profileId: string) => void;
+  /** Runs one after the other what must not overlap. */
+  readonly oneByOne: <T>(run: () => Promise<T>) => Promise<T>;
+  readonly heldUntilMs: (provider: string) => number | undefined;
+}
+
+/** Refuses a request for a provider that nobody knows, and one for profiles that this caller may not know of. */
+export function poolFor(ctx: Context, provider: string, caller: Caller): Pool {
+  const pool = ctx.ledger.pool(provider);
+  if (pool.seats.length === 0 && !ctx.isKnown(provider)) {
+    throw new BrokerFailure({ kind: "provider_unknown", provider });
+  }
+  return caller.allowsProvider(provider) ? pool : { ...pool, seats: [] };
+}
+
+/** Ids as they are now; refuses a pin that names no profile of the provider. */
+export function resolved(ctx: Context, request: Request, caller: Caller): Request {
+  if (request.profile === "" && request.excludeProfiles.length === 0) return request;
+  const profile = request.profile === "" ? "" : ctx.ledger.resolve(request.profile);
+  if (profile !== "" && caller.allowsProfile(profile)) {
+    if (ctx.ledger.get(profile) === undefined && ctx.ledger.corrupt(profile) === undefined) {
+      throw new BrokerFailure({ kind: "profile_unknown", profile: request.profile });
+    }
+    if (!profile.startsWith(`${request.provider}:`)) {
+      const description = `"${profile}" is not a profile of ${request.provider}`;
+      throw new BrokerFailure({ kind: "field_invalid", violations: [{ field: "profile", description }] });
+    }
+  }
+  return {
+    ...request,
+    profile,
+    excludeProfiles: request.excludeProfiles.map((id) => ctx.ledger.resolve(id)),
+  };
+}
+
+/** What stands around a request at this moment. */
+export function sceneOf(
+  ctx: Context,
+  request: Request,
+  caller: Caller,
+  channel: Channel,
+  now: Now,
+  extra: {
+    readonly isImpatient?: boolean;
+    readonly avoid?: string;
+    readonly stayWith?: string;
+    readonly held?: Session;
+  } = {},
+): Scene {
+  const session = extra.held ?? sessionOf(ctx, request, caller, now);
+  const upstreamHeldUntilMs = ctx.heldUntilMs(request.provider);
+  return {
+    allows: caller.allowsProfile,
+    trialUntil: (profile, model) => ctx.trials.untilMs(profile, model, channel, now),
+    isImpatient: extra.isImpatient === true,
+    turns: {
+      lastPlace: ctx.lastPlace.get(request.provider) ?? 0,
+      load: (profile) => ctx.sessions.count(profile, now) + (ctx.watches.get(profile) ?? 0),
+    },
+    ...(upstreamHeldUntilMs === undefined ? {} : { upstreamHeldUntilMs }),
+    ...(session === undefined ? {} : { session }),
+    ...(extra.avoid === undefined ? {} : { avoid: extra.avoid }),
+    ...(extra.stayWith === undefined ? {} : { stayWith: extra.stayWith }),
+  };
+}
+
+/** The key of the request's conversation, or undefined if nothing sticks. */
+export function sessionKey(request: Request, caller: Caller): string | undefined {
+  if (request.sessionId === "") return undefined;
+  return Sessions.key(caller.endpoint, request.provider, request.sessionId);
+}
+
+function sessionOf(ctx: Context, request: Request, caller: Caller, now: Now): Session | undefined {
+  const key = sessionKey(request, caller);
+  return key === undefined ? undefined : ctx.sessions.find(key, now);
+}

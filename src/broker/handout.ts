@@ -1,0 +1,99 @@
+import type { Request } from "../domain/candidate.ts";
+import { type Credential, credentialOf } from "../domain/credential.ts";
+import { expiryOf } from "../domain/grant.ts";
+import type { CostClass, Profile } from "../domain/profile.ts";
+import type { Choice } from "../domain/selection.ts";
+import { type Now, wallOf } from "../domain/time.ts";
+import { refreshPermission } from "../domain/token.ts";
+import { transition } from "../domain/transition.ts";
+import { type Caller, type Context, sessionKey } from "./context.ts";
+import { type Channel, LEASE_MS } from "./lease.ts";
+
+/** What a caller gets: a lease and the credential that it stands for. */
+export interface Handout {
+  readonly leaseId: string;
+  readonly provider: string;
+  readonly profile: string;
+  readonly generation: number;
+  readonly sessionId: string;
+  readonly issuedAtMs: number;
+  readonly expiresAtMs: number;
+  readonly trial: boolean;
+  readonly costClass: CostClass;
+  readonly credential: Credential;
+  /** Ready-to-send headers; made when the answer is encoded. */
+  readonly headers: () => Readonly<Record<string, string>>;
+}
+
+/** Hands out what was chosen: binds the session, opens a trial, writes the lease, starts a refresh that is due. */
+export function handOut(
+  ctx: Context,
+  choice: Extract<Choice, { kind: "use" }>,
+  request: Request,
+  caller: Caller,
+  channel: Channel,
+  now: Now,
+): Handout {
+  const { profile } = choice;
+  const key = sessionKey(request, caller);
+  if (key !== undefined && choice.session !== undefined) ctx.sessions.bind(key, choice.session, now);
+  const pool = ctx.ledger.pool(profile.provider);
+  if (pool.rules.strategy === "round_robin") {
+    ctx.lastPlace.set(profile.provider, pool.seats.find((s) => s.profile.id === profile.id)?.place ?? 0);
+  }
+  for (const model of choice.trialModels) {
+    ctx.trials.begin(profile.id, model, channel, now, () => endTrialInSilence(ctx, profile.id, model));
+  }
+  if (choice.refreshDue && refreshPermission(profile, now).kind === "now") ctx.refreshes.join(profile);
+  return leased(ctx, choice, request, caller, channel, now);
+}
+
+function leased(
+  ctx: Context,
+  choice: Extract<Choice, { kind: "use" }>,
+  request: Request,
+  caller: Caller,
+  channel: Channel,
+  now: Now,
+): Handout {
+  const { profile } = choice;
+  const provider = ctx.providerOf(profile.provider);
+  const expires = expiryOf(profile.grant);
+  const longestMs = now.wallMs + LEASE_MS;
+  const expiresAtMs = expires === undefined ? longestMs : Math.min(longestMs, wallOf(expires, now));
+  const trial = choice.trialModels.length > 0;
+  const leaseId = ctx.leases.write({
+    profile: profile.id,
+    generation: profile.generation,
+    accountEpoch: profile.accountEpoch,
+    request,
+    endpoint: caller.endpoint,
+    uid: caller.uid,
+    issuedAtMs: now.wallMs,
+    expiresAtMs,
+    trial,
+    channel,
+  });
+  return {
+    leaseId,
+    provider: profile.provider,
+    profile: profile.id,
+    generation: profile.generation,
+    sessionId: request.sessionId,
+    issuedAtMs: now.wallMs,
+    expiresAtMs,
+    trial,
+    costClass: profile.costClass,
+    credential: credentialOf(profile, provider.baseUrl),
+    headers: () => provider.headers(profile.grant, profile.account),
+  };
+}
+
+/** A trial that nobody spoke about: the limit counts as over, the failures in a row are remembered. */
+export function endTrialInSilence(ctx: Context, profileId: string, model: string): void {
+  const change = (profile: Profile | undefined): Profile => {
+    if (profile === undefined) throw new RangeError("the profile is gone");
+    return transition(profile, { type: "trial_ended", model }, ctx.clock.now(), ctx.settings);
+  };
+  ctx.ledger.commit(profileId, change, { keep: true }).catch(() => {});
+}

@@ -1,0 +1,73 @@
+import { BrokerFailure } from "../domain/failure.ts";
+import type { Profile } from "../domain/profile.ts";
+import { type FlightWiring, Flying } from "./refresh-flight.ts";
+
+/** A refresh under way. */
+export interface Flight {
+  /** Ends when the state is the newest, whatever came of it; rejects if it cannot be written down. */
+  readonly outcome: Promise<void>;
+  /** Ends when nothing more will be sent or written. Never rejects. */
+  readonly done: Promise<void>;
+  /** Somebody waits for it, so it goes before those that nobody waits for. */
+  isUrgent: boolean;
+}
+
+/** One refresh at most per profile: who comes second joins the first. */
+export class Refreshes {
+  readonly #wiring: FlightWiring;
+  readonly #flights = new Map<string, Flight>();
+  #isDraining = false;
+
+  constructor(wiring: FlightWiring) {
+    this.#wiring = wiring;
+  }
+
+  isFlying(profileId: string): boolean {
+    return this.#flights.has(profileId);
+  }
+
+  /**
+   * Joins the profile's refresh or starts one. `operator`: an order that overrides the back-off and
+   * decides a doubt. `urgent`: somebody waits.
+   */
+  join(profile: Profile, options: { readonly operator?: boolean; readonly urgent?: boolean } = {}): Flight {
+    const running = this.#flights.get(profile.id);
+    if (running !== undefined) {
+      if (options.urgent === true) running.isUrgent = true;
+      return running;
+    }
+    if (this.#isDraining) throw new BrokerFailure({ kind: "draining" });
+    return this.#start(profile.id, options.operator === true, options.urgent === true);
+  }
+
+  /** Begins no more refreshes and resolves when the running ones are over. */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    await Promise.all([...this.#flights.values()].map((f) => f.done));
+  }
+
+  #start(profileId: string, isOperator: boolean, isUrgent: boolean): Flight {
+    let land: () => void = () => {};
+    let fail: (error: unknown) => void = () => {};
+    const outcome = new Promise<void>((resolve, reject) => {
+      land = resolve;
+      fail = reject;
+    });
+    outcome.catch(() => {});
+    const flying = new Flying(this.#wiring, profileId, isOperator, fail);
+    const fly = async () => {
+      await flying.fly(() => flight.isUrgent).catch(fail);
+      this.#flights.delete(profileId);
+      land();
+      this.#wiring.onLanded(profileId);
+    };
+    const flight: { -readonly [K in keyof Flight]: Flight[K] } = {
+      outcome,
+      isUrgent,
+      done: Promise.resolve(),
+    };
+    this.#flights.set(profileId, flight);
+    flight.done = fly();
+    return flight;
+  }
+}

@@ -1,0 +1,63 @@
+import { isOtherAccount } from "../domain/account.ts";
+import { isOlder } from "../domain/grant.ts";
+import type { Profile } from "../domain/profile.ts";
+import type { Settings } from "../domain/settings.ts";
+import { isLive } from "../domain/token.ts";
+import { transition } from "../domain/transition.ts";
+import type { ReadSharedSource } from "../provider/provider.ts";
+import type { Clock } from "./clock.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Log } from "./log.ts";
+
+/**
+ * Grants that another program holds too. That program may have rotated one since we looked; its file
+ * is read again before we would send an old token or call a login dead.
+ */
+export class SharedSources {
+  readonly #ledger: Ledger;
+  readonly #clock: Clock;
+  readonly #settings: Settings;
+  readonly #log: Log;
+  readonly #read: ReadSharedSource;
+
+  constructor(wiring: {
+    readonly ledger: Ledger;
+    readonly clock: Clock;
+    readonly settings: Settings;
+    readonly log: Log;
+    readonly read: ReadSharedSource;
+  }) {
+    this.#ledger = wiring.ledger;
+    this.#clock = wiring.clock;
+    this.#settings = wiring.settings;
+    this.#log = wiring.log;
+    this.#read = wiring.read;
+  }
+
+  /** Takes over a newer grant of the same account from the other program's file. True if there was one. */
+  async adoptNewer(profile: Profile): Promise<boolean> {
+    if (profile.ownership !== "SHARED" || profile.sourcePath === "") return false;
+    const found = await this.#read(profile.sourcePath, profile.provider, profile.account, this.#clock.now());
+    if (found === undefined || isOtherAccount(profile.account, found.account)) return false;
+    let adopted = false;
+    await this.#ledger.commit(profile.id, (current) => {
+      if (current === undefined) return profile;
+      adopted = current.generation === profile.generation && this.#isNewer(found.grant, current);
+      if (!adopted) return current;
+      const event = { type: "adopted", grant: found.grant, account: found.account } as const;
+      return transition(current, event, this.#clock.now(), this.#settings);
+    });
+    if (adopted)
+      this.#log.info({ profile: profile.id }, "adopted the newer login from the file it is shared with");
+    return adopted;
+  }
+
+  /** Another grant that is younger, or whose age is unknown while ours is of no use. */
+  #isNewer(theirs: Profile["grant"], current: Profile): boolean {
+    const ours = current.grant;
+    if (theirs.kind !== "oauth" || ours.kind !== "oauth") return false;
+    if (theirs.accessToken.equals(ours.accessToken)) return false;
+    if (isOlder(theirs, ours)) return false;
+    return isOlder(ours, theirs) || !isLive(current, this.#clock.now());
+  }
+}

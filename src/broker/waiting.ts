@@ -1,0 +1,34 @@
+import type { Deadline } from "../domain/time.ts";
+import type { Alarm } from "./alarm.ts";
+
+/**
+ * Waits for the first of some events, deadlines and the caller's going away, and leaves nothing
+ * behind. Rejects if the event that comes first rejects.
+ */
+export function firstOf(
+  alarm: Alarm,
+  events: readonly Promise<unknown>[],
+  deadlines: readonly Deadline[],
+  signal: AbortSignal,
+): Promise<"event" | "deadline" | "signal"> {
+  return new Promise((resolve, reject) => {
+    const cancels: (() => void)[] = [];
+    const settle = (settled: () => void) => {
+      for (const cancel of cancels) cancel();
+      signal.removeEventListener("abort", onAbort);
+      settled();
+    };
+    const onAbort = () => settle(() => resolve("signal"));
+    if (signal.aborted) return resolve("signal");
+    signal.addEventListener("abort", onAbort, { once: true });
+    for (const deadline of deadlines) {
+      cancels.push(alarm.at(deadline, () => settle(() => resolve("deadline"))));
+    }
+    for (const event of events) {
+      event.then(
+        () => settle(() => resolve("event")),
+        (error: unknown) => settle(() => reject(error)),
+      );
+    }
+  });
+}

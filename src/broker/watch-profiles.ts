@@ -1,0 +1,76 @@
+import { after, type Deadline, type Now, remainingMs } from "../domain/time.ts";
+import type { Context } from "./context.ts";
+import { type CorruptView, idOf, listViews, type ProfileView } from "./status.ts";
+import { firstOf } from "./waiting.ts";
+
+/** All profiles at first, then those that changed since the message before. */
+export interface ProfileNews {
+  readonly profiles: readonly (ProfileView | CorruptView)[];
+  readonly removed: readonly string[];
+  readonly snapshot: boolean;
+}
+
+/** Follows the profiles of a provider (empty: of all) until `signal`. Computed when asked for, so a slow reader skips. */
+export async function* watchProfiles(
+  ctx: Context,
+  provider: string,
+  signal: AbortSignal,
+): AsyncGenerator<ProfileNews, void, undefined> {
+  let shown: ReadonlyMap<string, ProfileView | CorruptView> | undefined;
+  while (!signal.aborted) {
+    let stop = () => {};
+    const changed = new Promise<void>((resolve) => {
+      stop = ctx.latest.on(provider, resolve);
+    });
+    try {
+      const views = new Map(listViews(ctx, provider).map((view) => [idOf(view), view]));
+      const news = compare(shown, views);
+      if (news !== undefined) {
+        shown = views;
+        yield news;
+      } else await firstOf(ctx.alarm, [changed], nextTurn(views, ctx.clock.now()), signal);
+    } finally {
+      stop();
+    }
+  }
+}
+
+function compare(
+  shown: ReadonlyMap<string, ProfileView | CorruptView> | undefined,
+  views: ReadonlyMap<string, ProfileView | CorruptView>,
+): ProfileNews | undefined {
+  if (shown === undefined) return { profiles: [...views.values()], removed: [], snapshot: true };
+  const profiles = [...views].filter(([id, view]) => differs(shown.get(id), view)).map(([, view]) => view);
+  const removed = [...shown.keys()].filter((id) => !views.has(id));
+  return profiles.length === 0 && removed.length === 0 ? undefined : { profiles, removed, snapshot: false };
+}
+
+function differs(a: ProfileView | CorruptView | undefined, b: ProfileView | CorruptView): boolean {
+  if (a === undefined || "corrupt" in a || "corrupt" in b)
+    return a === undefined || "corrupt" in a !== "corrupt" in b;
+  return (
+    a.profile !== b.profile ||
+    a.state.state !== b.state.state ||
+    a.state.reason !== b.state.reason ||
+    a.order !== b.order
+  );
+}
+
+/** The earliest moment at which a state changes by itself. */
+function nextTurn(views: ReadonlyMap<string, ProfileView | CorruptView>, now: Now): readonly Deadline[] {
+  let soonestMs = Number.POSITIVE_INFINITY;
+  for (const view of views.values()) {
+    if ("corrupt" in view) continue;
+    const { cooldowns, backoff, grant } = view.profile;
+    const ends = [
+      ...cooldowns.map((c) => c.until),
+      backoff?.until,
+      grant.kind === "api_key" ? undefined : grant.expires,
+    ];
+    for (const end of ends) {
+      const leftMs = end === undefined ? 0 : remainingMs(end, now);
+      if (leftMs > 0) soonestMs = Math.min(soonestMs, leftMs);
+    }
+  }
+  return Number.isFinite(soonestMs) ? [after(now, soonestMs)] : [];
+}

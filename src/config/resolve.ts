@@ -1,0 +1,154 @@
+import { canonicalProfileId, canonicalProvider } from "../domain/alias.ts";
+import { BUILT_IN_PROVIDERS, isBuiltIn } from "../domain/provider-ids.ts";
+import { type Backoff, DEFAULT_SETTINGS, type Settings, type SteppedOutcome } from "../domain/settings.ts";
+import type { Address } from "../endpoint/address.ts";
+import { editDistance, nearest } from "./nearest.ts";
+import type { Path } from "./problem.ts";
+import type { ProviderConfig } from "./provider-schema.ts";
+import type { FileConfig } from "./schema.ts";
+
+/** One more agent endpoint with its own policy. */
+export interface EndpointConfig {
+  readonly name: string;
+  readonly address: Address;
+  /** Empty: all. */
+  readonly providers: readonly string[];
+  /** Empty: all. */
+  readonly profiles: readonly string[];
+  readonly allow: {
+    /** Empty: the broker's own user. */
+    readonly uids: readonly number[];
+  };
+  /** Acquires per minute. Absent: no limit. */
+  readonly rate?: number;
+}
+
+/** What the operator decided, every default filled in, durations in milliseconds. */
+export interface Config {
+  /** What is set for providers, by canonical id. */
+  readonly providers: ReadonlyMap<string, ProviderConfig>;
+  readonly settings: Settings;
+  readonly endpoints: readonly EndpointConfig[];
+  readonly key: { readonly source: "file" };
+  /** `proxy` absent: as the environment says. */
+  readonly network: { readonly proxy?: string; readonly caFile?: string };
+  readonly log: { readonly level: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent" };
+}
+
+export type Report = (path: Path, message: string) => void;
+
+/** Fills in defaults, rewrites old names, and reports what contradicts itself. */
+export function resolve(file: FileConfig, report: Report): Config {
+  const { proxy, caFile } = file.network ?? {};
+  return {
+    providers: resolveProviders(file.providers ?? {}, report),
+    settings: resolveSettings(file, report),
+    endpoints: resolveEndpoints(file.endpoints ?? [], report),
+    key: { source: file.key?.source ?? "file" },
+    network: { ...(proxy ? { proxy } : {}), ...(caFile ? { caFile } : {}) },
+    log: { level: file.log?.level ?? "info" },
+  };
+}
+
+function resolveProviders(
+  given: Readonly<Record<string, ProviderConfig>>,
+  report: Report,
+): ReadonlyMap<string, ProviderConfig> {
+  const providers = new Map<string, ProviderConfig>();
+  for (const [name, settings] of Object.entries(given)) {
+    const id = canonicalProvider(name);
+    if (providers.has(id)) report(["providers", name], `"openai" and "${id}" are the same provider`);
+    checkName(name, settings, report);
+    checkOAuth(name, settings, report);
+    providers.set(id, withCanonicalOrder(id, settings));
+  }
+  return providers;
+}
+
+function withCanonicalOrder(id: string, settings: ProviderConfig): ProviderConfig {
+  if (settings.order === undefined) return settings;
+  const kind = id === "openai-api" ? "api_key" : undefined;
+  return { ...settings, order: [...new Set(settings.order.map((entry) => canonicalProfileId(entry, kind)))] };
+}
+
+/** A name that is neither built in nor typed may be the operator's own, unless it looks like a slip. */
+function checkName(name: string, settings: ProviderConfig, report: Report): void {
+  if (settings.type !== undefined || isBuiltIn(canonicalProvider(name))) return;
+  const closest = nearest(name, BUILT_IN_PROVIDERS) ?? "";
+  if (editDistance(name, closest) > 2) return;
+  report(
+    ["providers", name],
+    `no such provider is built in; the nearest one is "${closest}". A provider of your own needs "type"`,
+  );
+}
+
+function checkOAuth(name: string, settings: ProviderConfig, report: Report): void {
+  const at = (key: string): Path => ["providers", name, key];
+  const { type, tokenUrl, clientId, clientSecret, clientAuth } = settings;
+  const isOwn = !isBuiltIn(canonicalProvider(name));
+  if (type === "generic-oauth2" && isOwn) {
+    if (tokenUrl === undefined) report(at("tokenUrl"), "is needed for generic-oauth2");
+    if (clientId === undefined) report(at("clientId"), "is needed for generic-oauth2");
+  }
+  if (clientAuth === "none" && clientSecret !== undefined) {
+    report(at("clientAuth"), '"none" would leave "clientSecret" unused');
+  }
+  if (clientAuth !== undefined && clientAuth !== "none" && clientSecret === undefined) {
+    report(at("clientAuth"), `"${clientAuth}" needs "clientSecret"`);
+  }
+}
+
+function resolveSettings(file: FileConfig, report: Report): Settings {
+  const { cooldown = {}, session = {}, refresh = {} } = file;
+  const was = DEFAULT_SETTINGS;
+  const step = (outcome: SteppedOutcome): Backoff => {
+    const { base, cap } = cooldown[outcome] ?? {};
+    const baseMs = base ?? was.cooldown.steps[outcome].baseMs;
+    if (cap !== undefined && cap < baseMs)
+      report(["cooldown", outcome, "cap"], '"cap" is shorter than "base"');
+    return { baseMs, capMs: cap ?? Math.max(baseMs, was.cooldown.steps[outcome].capMs) };
+  };
+  const connectTimeoutMs = refresh.connectTimeout ?? was.refresh.connectTimeoutMs;
+  return {
+    cooldown: {
+      steps: {
+        RATE_LIMIT: step("RATE_LIMIT"),
+        USAGE_LIMIT: step("USAGE_LIMIT"),
+        BILLING: step("BILLING"),
+        TIMEOUT: step("TIMEOUT"),
+        OVERLOADED: step("OVERLOADED"),
+        SERVER_ERROR: step("SERVER_ERROR"),
+      },
+      longestWindowMs: cooldown.longestWindow ?? was.cooldown.longestWindowMs,
+      banBrake: cooldown.banBrake ?? was.cooldown.banBrake,
+    },
+    session: {
+      idleLimitMs: session.idleLimit ?? was.session.idleLimitMs,
+      homeWithinMs: session.homeWithin ?? was.session.homeWithinMs,
+    },
+    refresh: {
+      lanes: refresh.lanes ?? was.refresh.lanes,
+      minIntervalMs: refresh.minInterval ?? was.refresh.minIntervalMs,
+      connectTimeoutMs,
+      totalTimeoutMs: refresh.totalTimeout ?? was.refresh.totalTimeoutMs,
+    },
+  };
+}
+
+const RESERVED_ENDPOINTS = ["agent", "admin"];
+
+function resolveEndpoints(given: NonNullable<FileConfig["endpoints"]>, report: Report): EndpointConfig[] {
+  const names = new Set(RESERVED_ENDPOINTS);
+  return given.map((endpoint, i) => {
+    if (names.has(endpoint.name)) report(["endpoints", i, "name"], `"${endpoint.name}" is taken`);
+    names.add(endpoint.name);
+    return {
+      name: endpoint.name,
+      address: endpoint.path,
+      providers: (endpoint.providers ?? []).map(canonicalProvider),
+      profiles: (endpoint.profiles ?? []).map((id) => canonicalProfileId(id)),
+      allow: { uids: endpoint.allow?.uids ?? [] },
+      ...(endpoint.rate === undefined ? {} : { rate: endpoint.rate }),
+    };
+  });
+}

@@ -1,0 +1,101 @@
+import { isAbsolute } from "node:path";
+import { z } from "zod";
+import { parseAddress } from "../endpoint/address.ts";
+import { EndpointError } from "../endpoint/error.ts";
+import { duration, positiveDuration } from "./duration.ts";
+import { profileId, providerId, providerSchema } from "./provider-schema.ts";
+import { proxyUrl } from "./url.ts";
+
+const backoff = z
+  .strictObject({ base: positiveDuration.exactOptional(), cap: positiveDuration.exactOptional() })
+  .describe("base · 2ⁿ, at most cap");
+
+const cooldown = z.strictObject({
+  RATE_LIMIT: backoff.exactOptional(),
+  USAGE_LIMIT: backoff.exactOptional(),
+  BILLING: backoff.exactOptional(),
+  TIMEOUT: backoff.exactOptional(),
+  OVERLOADED: backoff.exactOptional(),
+  SERVER_ERROR: backoff.exactOptional(),
+  longestWindow: positiveDuration
+    .exactOptional()
+    .describe("A stated moment further away is not believed. Default: 8d"),
+  banBrake: z
+    .boolean()
+    .exactOptional()
+    .describe("Does a ban hold the provider's other subscription profiles? Default: true"),
+});
+
+const session = z.strictObject({
+  idleLimit: positiveDuration.exactOptional().describe("Default: 1h"),
+  homeWithin: duration
+    .exactOptional()
+    .describe("A session whose profile is back within this time is lent another, not moved. Default: 5m"),
+});
+
+const refresh = z.strictObject({
+  lanes: z
+    .int()
+    .min(1)
+    .max(64)
+    .exactOptional()
+    .describe("Requests of one OAuth client at a time. Default: 2"),
+  minInterval: duration.exactOptional().describe("Between two requests of a profile. Default: 60s"),
+  connectTimeout: positiveDuration.exactOptional().describe("Default: 10s"),
+  totalTimeout: positiveDuration.exactOptional().describe("Default: 30s"),
+});
+
+const address = z.string().transform((given, context) => {
+  try {
+    return parseAddress(given);
+  } catch (error) {
+    if (!(error instanceof EndpointError)) throw error;
+    context.addIssue({ code: "custom", message: error.message, input: given });
+    return z.NEVER;
+  }
+});
+
+const endpoint = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "has lower-case letters, digits, '.', '-' and '_' only"),
+  path: address.describe("Absolute path, unix:///path or npipe:name"),
+  providers: z.array(providerId).exactOptional().describe("Empty: all"),
+  profiles: z.array(profileId).exactOptional().describe("Empty: all"),
+  allow: z
+    .strictObject({ uids: z.array(z.int().min(0).max(0xffff_fffe)).exactOptional() })
+    .exactOptional()
+    .describe("Who may connect. Empty: the broker's own user"),
+  rate: z.int().min(1).exactOptional().describe("Acquires per minute. Default: no limit"),
+});
+
+/** config.json as it is written. Parsing turns durations into milliseconds and addresses into `Address`. */
+export const fileSchema = z.strictObject({
+  $schema: z.string().exactOptional().describe("For editors; not read"),
+  providers: z.record(providerId, providerSchema).exactOptional(),
+  cooldown: cooldown.exactOptional(),
+  session: session.exactOptional(),
+  refresh: refresh.exactOptional(),
+  endpoints: z.array(endpoint).exactOptional(),
+  key: z
+    .strictObject({ source: z.enum(["file"]).exactOptional() })
+    .exactOptional()
+    .describe("Where the key that seals the records comes from"),
+  network: z
+    .strictObject({
+      proxy: proxyUrl.exactOptional().describe("Default: HTTPS_PROXY and NO_PROXY of the environment"),
+      caFile: z
+        .string()
+        .refine((path) => path === "" || isAbsolute(path), "must be an absolute path")
+        .exactOptional()
+        .describe("PEM file of certificates that are trusted too"),
+    })
+    .exactOptional(),
+  log: z
+    .strictObject({
+      level: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).exactOptional(),
+    })
+    .exactOptional(),
+});
+
+export type FileConfig = z.output<typeof fileSchema>;

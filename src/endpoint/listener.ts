@@ -1,0 +1,113 @@
+import { createServer, type Socket } from "node:net";
+import { type Server as GrpcServer, ServerCredentials } from "@grpc/grpc-js";
+import { type Address, checkAddress, socketPath } from "./address.ts";
+import { bind, bindPipe, release } from "./bind.ts";
+import { claim } from "./claim.ts";
+import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+import { type Identity, identify, peerText } from "./peer.ts";
+import type { SocketMode } from "./policy.ts";
+import { type StartTimer, startTimer } from "./timer.ts";
+
+export interface ListenOptions {
+  /** The endpoint's name, as its calls see it in `connectionOf(call.getPeer())`. */
+  readonly name: string;
+  readonly address: Address;
+  /** Gets the connections; made with `serverOptions` and `receiveDeadline`, and shut down by its owner. */
+  readonly server: GrpcServer;
+  readonly mode: SocketMode;
+  readonly limits?: Limits;
+  /** False cuts the connection off before any frame. Default: everybody that the socket lets in. */
+  readonly admit?: (identity: Identity) => boolean;
+  readonly startTimer?: StartTimer;
+  /** An accept failed, such as for want of descriptors; the listener goes on. */
+  readonly onError?: (error: Error) => void;
+}
+
+export interface Listener {
+  readonly address: Address;
+  /** Connections that are open now. */
+  connections(): number;
+  /** Takes no more connections and removes the socket, if it is still ours. Open ones go on. */
+  stop(): void;
+  /** Stops, destroys what is still connected, and resolves when no descriptor is left. */
+  close(): Promise<void>;
+}
+
+/** The client's magic (24 bytes) and the head of its SETTINGS frame (9): RFC 9113 section 3.4. */
+const PREFACE_BYTES = 33;
+
+/**
+ * Opens an endpoint and feeds its connections to `server`. Rejects with `EndpointError`: exit 75 if
+ * a broker is listening there, 77 or 78 if the place cannot be used; then what lay there is untouched.
+ */
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const { address, mode, limits = DEFAULT_LIMITS } = options;
+  checkAddress(address);
+  const sockets = new Set<Socket>();
+  const net = createServer();
+  net.maxConnections = limits.connections;
+  net.on("connection", acceptor(options, sockets));
+  const remove = await open(net, address, mode, limits.connections);
+  net.on("error", (error) => options.onError?.(error));
+  const closed = new Promise<void>((resolve) => net.once("close", () => resolve()));
+
+  const stop = () => {
+    if (!net.listening) return;
+    // While the socket is still bound its inode number cannot have gone to another file.
+    remove();
+    net.close();
+  };
+  return {
+    address,
+    connections: () => sockets.size,
+    stop,
+    async close() {
+      stop();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+/** Listens, and gives what removes the socket's file again. */
+async function open(
+  net: ReturnType<typeof createServer>,
+  address: Address,
+  mode: SocketMode,
+  backlog: number,
+): Promise<() => void> {
+  const uid = process.geteuid?.();
+  if (address.kind === "pipe" || uid === undefined) {
+    await bindPipe(net, socketPath(address));
+    return () => {};
+  }
+  await claim(address.path, mode, uid);
+  const file = await bind(net, address.path, mode, backlog);
+  return () => release(file);
+}
+
+function acceptor(options: ListenOptions, sockets: Set<Socket>): (socket: Socket) => void {
+  const { name, mode, limits = DEFAULT_LIMITS, admit = () => true } = options;
+  const injector = options.server.createConnectionInjector(ServerCredentials.createInsecure());
+  let count = 0;
+  return (socket) => {
+    const identity = identify(socket, mode);
+    if (!admit(identity)) {
+      socket.destroy();
+      return;
+    }
+    count += 1;
+    // A unix socket has no peer address; this one reaches the handlers through `call.getPeer()`.
+    const remoteAddress = peerText({ endpoint: name, number: count, ...identity });
+    Object.defineProperty(socket, "remoteAddress", { value: remoteAddress });
+    sockets.add(socket);
+    const cancel = (options.startTimer ?? startTimer)(limits.prefaceMs, () => {
+      if (socket.bytesRead < PREFACE_BYTES) socket.destroy();
+    });
+    socket.once("close", () => {
+      cancel();
+      sockets.delete(socket);
+    });
+    injector.injectConnection(socket);
+  };
+}

@@ -1,0 +1,74 @@
+import { splitProfileId } from "../domain/profile.ts";
+
+/** Whom an endpoint serves, and with what. */
+export interface EndpointPolicy {
+  readonly name: string;
+  /** Serves the admin services too. */
+  readonly admin: boolean;
+  readonly providers: readonly string[] | "all";
+  /** Narrows `providers` further. */
+  readonly profiles: readonly string[] | "all";
+  /** Users that may connect. Empty where the system has no user ids. */
+  readonly uids: readonly number[];
+}
+
+/** `private`: the socket's own user only, 0600. `shared`: anybody may connect, 0666, and the peer check decides. */
+export type SocketMode = "private" | "shared";
+
+/** `ownUid`, here and below: the user the broker runs as; undefined on Windows. */
+export function agentPolicy(ownUid: number | undefined): EndpointPolicy {
+  return limitedPolicy({ name: "agent", providers: [], profiles: [], allow: { uids: [] } }, ownUid);
+}
+
+export function adminPolicy(ownUid: number | undefined): EndpointPolicy {
+  return { ...agentPolicy(ownUid), name: "admin", admin: true };
+}
+
+/** A configured agent endpoint; its empty lists mean all providers, all profiles, our own user. */
+export function limitedPolicy(
+  configured: {
+    readonly name: string;
+    readonly providers: readonly string[];
+    readonly profiles: readonly string[];
+    readonly allow: { readonly uids: readonly number[] };
+  },
+  ownUid: number | undefined,
+): EndpointPolicy {
+  const { name, providers, profiles, allow } = configured;
+  const own = ownUid === undefined ? [] : [ownUid];
+  return {
+    name,
+    admin: false,
+    providers: providers.length === 0 ? "all" : providers,
+    profiles: profiles.length === 0 ? "all" : profiles,
+    uids: allow.uids.length === 0 ? own : allow.uids,
+  };
+}
+
+export function allowsProvider(policy: EndpointPolicy, provider: string): boolean {
+  return policy.providers === "all" || policy.providers.includes(provider);
+}
+
+/** True if both the profile and its provider are allowed. An id that is none never is. */
+export function allowsProfile(policy: EndpointPolicy, profileId: string): boolean {
+  const provider = splitProfileId(profileId)?.provider;
+  if (provider === undefined || !allowsProvider(policy, provider)) return false;
+  return policy.profiles === "all" || policy.profiles.includes(profileId);
+}
+
+export function socketMode(policy: EndpointPolicy, ownUid: number | undefined): SocketMode {
+  return policy.uids.every((uid) => uid === ownUid) ? "private" : "shared";
+}
+
+/**
+ * What becomes of a peer: `forbidden` is cut off before any frame, `unverified` means that the
+ * policy needs to know the user and the system did not tell.
+ */
+export function judgePeer(
+  policy: EndpointPolicy,
+  uid: number | undefined,
+  ownUid: number | undefined,
+): "allowed" | "forbidden" | "unverified" {
+  if (uid !== undefined) return policy.uids.includes(uid) ? "allowed" : "forbidden";
+  return socketMode(policy, ownUid) === "private" ? "allowed" : "unverified";
+}

@@ -1,0 +1,37 @@
+import type { HeadersOf } from "./headers.ts";
+import type { OAuthClient, Provider } from "./provider.ts";
+
+/** The OAuth side of a built-in provider, where it differs from the defaults. */
+export type OAuthDefinition = Pick<OAuthClient, "tokenUrl" | "clientId" | "body" | "scopes"> &
+  Partial<
+    Pick<OAuthClient, "authorizeUrl" | "deviceUrl" | "revokeUrl" | "usageUrl" | "issuer" | "rotation">
+  > & {
+    /** How a client secret is sent if the operator gives one. Default: `basic`. */
+    readonly secretAuth?: "basic" | "post";
+  };
+
+/** A built-in provider as data. Everything in it can be overridden by the operator. */
+export interface ProviderDefinition {
+  /** Absent: API keys only. */
+  readonly oauth?: OAuthDefinition;
+  readonly policy: Provider["policy"];
+  /** Default: a bearer token. */
+  readonly headers?: HeadersOf;
+}
+
+/** The day on which the terms named here were read. */
+export const TERMS_READ_ON = "2026-11-22";
+
+/** Keys are made for use by programs; switching between them is the owner's own affair. */
+export const API_KEY_POLICY: Provider["policy"] = {
+  failover: "auto",
+  source: "API keys only",
+  readOn: TERMS_READ_ON,
+};
+
+/** For subscription logins in whose terms we found nothing that binds them to one client. */
+export const NO_TERM_FOUND: Provider["policy"] = {
+  failover: "auto",
+  source: "no term found that binds the login to the vendor's own client",
+  readOn: TERMS_READ_ON,
+};

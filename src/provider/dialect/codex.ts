@@ -1,0 +1,115 @@
+import type { UsageWindow } from "../../domain/outcome.ts";
+import type { Evidence } from "./evidence.ts";
+import { generic } from "./generic.ts";
+import { asList, asObject, asText, type Json } from "./loose-json.ts";
+import { type HeaderResets, latest } from "./reset-moment.ts";
+import { both, type Dialect, either, hasCode, hasStatus, not, rule, says, type Test } from "./rule.ts";
+import { readWindowObject, usageWindows, type WindowRead } from "./windows.ts";
+
+const PREFIX = "x-codex-";
+/** Header endings, and the field names under which `readWindowObject` knows them. */
+const PARTS: readonly (readonly [string, string])[] = [
+  ["-used-percent", "used_percent"],
+  ["-window-minutes", "window_minutes"],
+  ["-reset-at", "reset_at"],
+  ["-reset-after-seconds", "reset_after_seconds"],
+];
+
+/** Windows by pattern: `primary`, `secondary`, and those of other limits such as `bengalfox-primary`. */
+function headerWindows({ headers, receivedAtMs }: Evidence): readonly WindowRead[] {
+  const found = new Map<string, Record<string, Json>>();
+  for (const [header, value] of Object.entries(headers)) {
+    const part = header.startsWith(PREFIX) ? PARTS.find(([ending]) => header.endsWith(ending)) : undefined;
+    if (part === undefined) continue;
+    const name = header.slice(PREFIX.length, -part[0].length);
+    found.set(name, { ...found.get(name), [part[1]]: value });
+  }
+  return [...found].flatMap(([name, window]) => readWindowObject(name, window, receivedAtMs) ?? []);
+}
+
+/** `GET /wham/usage`, the event `codex.rate_limits` and the app-server's `account/rateLimits`. */
+function bodyWindows({ root, source, receivedAtMs }: Evidence): readonly WindowRead[] {
+  const body = asObject(root);
+  if (body === undefined || source === "MODEL_API") return [];
+  const result = asObject(body.result) ?? asObject(body.params) ?? body;
+  const limits: (readonly [string, Json | undefined])[] = [
+    ["", body.rate_limit ?? body.rate_limits ?? result.rateLimits],
+    ["code_review-", body.code_review_rate_limit ?? body.code_review_rate_limits],
+  ];
+  for (const item of asList(body.additional_rate_limits)) {
+    const more = asObject(item);
+    const name = asText(more?.metered_feature) ?? asText(more?.limit_name);
+    if (name !== undefined) limits.push([`${name}-`, more?.rate_limit]);
+  }
+  for (const [name, limit] of Object.entries(asObject(result.rateLimitsByLimitId) ?? {})) {
+    if (name !== "codex") limits.push([`${name}-`, limit]);
+  }
+  return limits.flatMap(([prefix, limit]) =>
+    ["primary", "secondary"].flatMap((name) => {
+      const window = asObject(limit)?.[name] ?? asObject(limit)?.[`${name}_window`];
+      return readWindowObject(`${prefix.replaceAll(" ", "_")}${name}`, window, receivedAtMs) ?? [];
+    }),
+  );
+}
+
+/** Used-up windows of the account itself; those of other limits do not stop it. */
+function spentWindows(evidence: Evidence): readonly WindowRead[] {
+  return headerWindows(evidence).filter(
+    ({ name, usedPercent }) => !name.includes("-") && usedPercent !== undefined && usedPercent >= 100,
+  );
+}
+
+const isWindowSpent: Test = (evidence) => spentWindows(evidence).length > 0;
+
+/** All used-up windows must end before the account can be used again. */
+function headerResets(evidence: Evidence): HeaderResets {
+  const allAtMs = spentWindows(evidence).flatMap(({ resetAtMs }) => resetAtMs ?? []);
+  const atMs = latest(...allAtMs);
+  return atMs === undefined ? {} : { atMs, allAtMs };
+}
+
+const isUsageLimit = either(
+  hasCode("usage_limit_reached", "usage_limit_exceeded", "usagelimitexceeded"),
+  both(hasStatus(429), isWindowSpent),
+);
+
+/** The limit that refused is one model family's own. */
+const isOtherLimit: Test = ({ headers }) => headers["x-codex-active-limit"]?.startsWith("codex_") === true;
+
+/** The short limits per minute, as the API has them. */
+const namesLimit = either(
+  hasCode("rate_limit_exceeded"),
+  says("per min", "rate limit reached for", "rate limit is exceeded"),
+);
+
+const windows = (evidence: Evidence): readonly UsageWindow[] =>
+  usageWindows([...headerWindows(evidence), ...bodyWindows(evidence)], evidence);
+
+/** ChatGPT's Codex backend: plan windows, workspaces, credits. */
+export const codex: Dialect = {
+  ...generic,
+  name: "codex",
+  rules: [
+    rule(
+      "workspace_out_of_credits",
+      both(
+        not(isWindowSpent),
+        hasCode(
+          "workspace_owner_credits_depleted",
+          "workspace_member_credits_depleted",
+          "workspace_owner_usage_limit_reached",
+          "workspace_member_usage_limit_reached",
+        ),
+      ),
+      "BILLING",
+      "PROFILE",
+    ),
+    rule("usage_limit_of_model", both(isUsageLimit, isOtherLimit), "USAGE_LIMIT", "PROFILE_MODEL"),
+    rule("usage_limit_reached", isUsageLimit, "USAGE_LIMIT", "PROFILE"),
+    rule("plan_without_codex", says("to use codex with your chatgpt plan"), "BILLING", "PROFILE"),
+    rule("model_unnamed", says("the '' model is not supported"), "BAD_REQUEST", "NONE"),
+  ],
+  throttleScope: (evidence) => (namesLimit(evidence) ? "PROFILE_MODEL" : "PROFILE"),
+  windows,
+  headerResets,
+};

@@ -1,0 +1,13 @@
+import { NO_TERM_FOUND, type ProviderDefinition } from "./definition.ts";
+
+/** MiniMax's login (a user code of its own make, not RFC 8628) and API keys. */
+export const minimax: ProviderDefinition = {
+  oauth: {
+    tokenUrl: "https://api.minimax.io/oauth/token",
+    deviceUrl: "https://api.minimax.io/oauth/code",
+    clientId: "78257093-7e40-4613-99e0-527b14b39113",
+    body: "form",
+    scopes: ["group_id", "profile", "model.completion"],
+  },
+  policy: NO_TERM_FOUND,
+};

@@ -1,0 +1,124 @@
+import type { Config, ProviderConfig } from "../config.ts";
+import { canonicalProvider } from "../domain/alias.ts";
+import { BUILT_IN_PROVIDERS, type BuiltInProvider, isBuiltIn } from "../domain/provider-ids.ts";
+import { accountOf } from "./account.ts";
+import { anthropic } from "./anthropic.ts";
+import { classifyFor } from "./classify.ts";
+import { readClientSecret } from "./client-secret.ts";
+import type { OAuthDefinition, ProviderDefinition } from "./definition.ts";
+import { ownProvider } from "./generic.ts";
+import { githubCopilot } from "./github-copilot.ts";
+import { googleAntigravity } from "./google-antigravity.ts";
+import { googleGeminiCli } from "./google-gemini-cli.ts";
+import { bearer, withTemplates } from "./headers.ts";
+import { kimi } from "./kimi.ts";
+import { minimax } from "./minimax.ts";
+import { openaiApi } from "./openai-api.ts";
+import { openaiCodex } from "./openai-codex.ts";
+import { openrouter } from "./openrouter.ts";
+import type { OAuthClient, Provider } from "./provider.ts";
+import { qwen } from "./qwen.ts";
+import { xai } from "./xai.ts";
+
+const BUILT_IN: Readonly<Record<BuiltInProvider, ProviderDefinition>> = {
+  "openai-codex": openaiCodex,
+  "openai-api": openaiApi,
+  anthropic,
+  "google-gemini-cli": googleGeminiCli,
+  "google-antigravity": googleAntigravity,
+  "github-copilot": githubCopilot,
+  qwen,
+  kimi,
+  xai,
+  minimax,
+  openrouter,
+};
+
+/** All providers that are known: the built-in ones and those of the configuration. */
+export interface Providers {
+  /** Canonical ids, the built-in ones first. */
+  readonly ids: readonly string[];
+  /** The provider of an id (aliases accepted) that is built in or configured. */
+  get(id: string): Provider | undefined;
+  /** As `get`; for any other id one with API keys and bare tokens, since it may own profiles all the same. */
+  providerFor(id: string): Provider;
+}
+
+/** Puts the operator's settings over the built-in data. */
+export function buildProviders(config: Pick<Config, "providers">): Providers {
+  const ids = [...new Set<string>([...BUILT_IN_PROVIDERS, ...config.providers.keys()])];
+  const known = new Map(ids.map((id) => [id, buildProvider(id, config.providers.get(id) ?? {})]));
+  const get = (id: string) => known.get(canonicalProvider(id));
+  return { ids, get, providerFor: (id) => get(id) ?? buildProvider(id, {}) };
+}
+
+function buildProvider(id: string, settings: ProviderConfig): Provider {
+  const definition = isBuiltIn(id) ? BUILT_IN[id] : ownProvider(settings);
+  const oauth = oauthOf(id, definition.oauth, settings);
+  const costClass = settings.costClass === "metered" ? "METERED" : "SUBSCRIPTION";
+  const { order = [], policy } = settings;
+  return {
+    id,
+    ...(oauth === undefined ? {} : { oauth }),
+    baseUrl: settings.baseUrl ?? "",
+    costClass,
+    apiKeyCostClass: settings.costClass === undefined ? "METERED" : costClass,
+    strategy: settings.strategy ?? "ordered",
+    ...(order.length === 0 ? {} : { order }),
+    meteredFallback: settings.meteredFallback ?? false,
+    policy:
+      policy === undefined
+        ? definition.policy
+        : {
+            failover: policy.failover,
+            source: policy.source ?? "configuration",
+            readOn: policy.readOn ?? "",
+          },
+    headers: withTemplates(definition.headers ?? bearer, settings.headers ?? {}),
+    accountOf,
+    classify: classifyFor(id),
+  };
+}
+
+/** A built-in provider without OAuth gets one when the operator gives a token URL and a client. */
+function oauthOf(
+  id: string,
+  builtIn: OAuthDefinition | undefined,
+  settings: ProviderConfig,
+): OAuthClient | undefined {
+  const definition = builtIn ?? ownProvider(settings).oauth;
+  if (definition === undefined || settings.type === "api-key") return undefined;
+  const { secretAuth = "basic", revokeUrl: builtInRevokeUrl, ...data } = definition;
+  const { clientSecret } = settings;
+  // A refresh token goes to no other server than the one that the operator chose.
+  const revokeUrl = settings.revokeUrl ?? (settings.tokenUrl === undefined ? builtInRevokeUrl : undefined);
+  return {
+    rotation: "strict",
+    ...data,
+    ...overrides(settings),
+    ...(revokeUrl === undefined ? {} : { revokeUrl }),
+    ...(clientSecret === undefined ? {} : { clientSecret: () => readClientSecret(clientSecret) }),
+    providerId: id,
+    clientAuth: settings.clientAuth ?? (clientSecret === undefined ? "none" : secretAuth),
+    rotationGraceMs: settings.rotationGrace ?? 30_000,
+    refreshAt: settings.refreshAt ?? 0.8,
+  };
+}
+
+/** The settings that replace data of the same name as they are. */
+function overrides(settings: ProviderConfig): Partial<OAuthClient> {
+  const { issuer, tokenUrl, authorizeUrl, deviceUrl, usageUrl, clientId, body, scopes, rotation } = settings;
+  return Object.fromEntries(
+    Object.entries({
+      issuer,
+      tokenUrl,
+      authorizeUrl,
+      deviceUrl,
+      usageUrl,
+      clientId,
+      body,
+      scopes,
+      rotation,
+    }).filter(([, value]) => value !== undefined),
+  );
+}

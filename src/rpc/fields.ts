@@ -1,0 +1,113 @@
+import { z } from "zod";
+import { canonicalProvider } from "../domain/alias.ts";
+import { BrokerFailure } from "../domain/failure.ts";
+import { atMsOf, msOf, type Seconds } from "./instants.ts";
+import { type Message, protoName } from "./schema.ts";
+
+const LONGEST_NAME = 256;
+const LONGEST_ID = 320;
+const MOST_ENTRIES = 256;
+/** No duration that makes sense here is longer. */
+const LONGEST_MS = 366 * 24 * 60 * 60_000;
+/** The moments that a Timestamp may name: years 1 to 9999. */
+const FIRST_SECOND = -62_135_596_800;
+const LAST_SECOND = 253_402_300_799;
+
+/** Text without control characters, which have no business in a name or a header. */
+export const name = z
+  .string()
+  .max(LONGEST_NAME, `must not be longer than ${LONGEST_NAME} characters`)
+  .refine((text) => !hasControl(text), "must not hold control characters");
+
+export const providerId = name
+  .min(1, "is required")
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "must be a provider id, such as openai-codex")
+  .transform(canonicalProvider);
+
+export const profileId = z
+  .string()
+  .max(LONGEST_ID, `must not be longer than ${LONGEST_ID} characters`)
+  .refine((text) => !hasControl(text), "must not hold control characters")
+  .refine(
+    (text) => text === "" || /^[^:]+:.+$/.test(text),
+    "must be <provider>:<label>, such as openai-codex:work",
+  );
+
+export const requiredProfileId = profileId.refine((text) => text !== "", "is required");
+
+export const profileIds = z
+  .array(requiredProfileId)
+  .max(MOST_ENTRIES, `must not have more than ${MOST_ENTRIES} entries`);
+
+export const names = z.array(name.min(1, "must not be empty")).max(MOST_ENTRIES);
+
+export const nameMap = z
+  .record(name, z.string().max(8_192))
+  .refine(
+    (map) => Object.keys(map).length <= MOST_ENTRIES,
+    `must not have more than ${MOST_ENTRIES} entries`,
+  );
+
+/** A secret as somebody pasted it: blanks around it go, anything that is no printable text is refused. */
+export const secretText = z
+  .string()
+  .transform((text) => text.trim())
+  .refine((text) => !/[^\x21-\x7e]/.test(text), "must be printable text without blanks or colour codes");
+
+const seconds = z.object({ seconds: z.number(), nanos: z.number() });
+
+/** Milliseconds of a Duration, 0 to a year. `null`: unset. */
+export const durationMs = seconds
+  .nullable()
+  .transform((value) => (value === null ? undefined : msOf(value as Seconds)))
+  .refine((ms) => ms === undefined || (ms >= 0 && ms <= LONGEST_MS), "must be between 0 s and 366 days");
+
+/** Wall-clock milliseconds of a Timestamp. `null`: unset. */
+export const instantMs = seconds
+  .nullable()
+  .refine(
+    (value) => value === null || (value.seconds >= FIRST_SECOND && value.seconds <= LAST_SECOND),
+    "must be a moment between the years 1 and 9999",
+  )
+  .transform((value) => (value === null ? undefined : atMsOf(value as Seconds)));
+
+/** An enum value without its prefix. `UNSPECIFIED` and numbers of no name are refused. */
+export function required<T extends string>(prefix: string, values: readonly T[]) {
+  return z
+    .custom<string>(
+      (value) => typeof value === "string" && values.includes(value.slice(prefix.length) as T),
+      {
+        message: `must be one of ${values.join(", ")}`,
+      },
+    )
+    .transform((value) => value.slice(prefix.length) as T);
+}
+
+/** As `required`, but `UNSPECIFIED` is undefined. */
+export function optional<T extends string>(prefix: string, values: readonly T[]) {
+  return z.union([z.literal(`${prefix}UNSPECIFIED`).transform(() => undefined), required(prefix, values)], {
+    error: `must be one of ${values.join(", ")}`,
+  });
+}
+
+/** Reads a message, or throws `field_invalid` with every violation, named as in the `.proto`. */
+export function read<S extends z.ZodType>(schema: S, message: Message): z.output<S> {
+  const parsed = schema.safeParse(message);
+  if (parsed.success) return parsed.data;
+  const violations = parsed.error.issues.map((issue) => ({
+    field: issue.path
+      .map((part) => (typeof part === "string" ? protoName({ name: part }) : `[${String(part)}]`))
+      .join(".")
+      .replace(/\.\[/g, "["),
+    description: issue.message,
+  }));
+  throw new BrokerFailure({ kind: "field_invalid", violations });
+}
+
+function hasControl(text: string): boolean {
+  for (let i = 0; i < text.length; i += 1) {
+    const code = text.charCodeAt(i);
+    if (code < 0x20 || code === 0x7f) return true;
+  }
+  return false;
+}

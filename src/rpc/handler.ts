@@ -1,0 +1,135 @@
+import type {
+  ServerErrorResponse,
+  ServerUnaryCall,
+  ServerWritableStream,
+  sendUnaryData,
+} from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
+import type { Caller } from "../broker/context.ts";
+import type { Log } from "../broker/log.ts";
+import { BrokerFailure, type Failure } from "../domain/failure.ts";
+import { StoreError } from "../store/store.ts";
+import type { Message } from "./schema.ts";
+import { statusOf } from "./status.ts";
+
+/** What every handler needs to know of the server. */
+export interface Desk {
+  /** Judges the peer by what `call.getPeer()` gives. Throws `BrokerFailure` if it may not be answered. */
+  readonly callerOf: (peer: string) => Caller;
+  /** Throws `BrokerFailure` while the broker starts or stops. */
+  readonly refuseUnready: () => void;
+  /** Aborts when streams must end because the broker stops. */
+  readonly ending: AbortSignal;
+  readonly wallMs: () => number;
+  readonly log: Log;
+}
+
+/** One call, apart from its message. */
+export interface CallInfo {
+  readonly caller: Caller;
+  /** Aborts when the caller goes away. */
+  readonly signal: AbortSignal;
+  /** Milliseconds until the caller's deadline, or undefined if it named none. */
+  readonly leftMs: number | undefined;
+}
+
+export type UnaryHandler = (message: Message, info: CallInfo) => Message | Promise<Message>;
+export type StreamHandler = (message: Message, info: CallInfo) => AsyncGenerator<Message, void, undefined>;
+
+/** Makes a unary handler safe: whatever it throws reaches the caller as a status, and never as a hanging call. */
+export function unary(desk: Desk, handle: UnaryHandler) {
+  return (call: ServerUnaryCall<Message, Message>, reply: sendUnaryData<Message>): void => {
+    const gone = new AbortController();
+    call.once("cancelled", () => gone.abort());
+    const run = async () => {
+      const caller = desk.callerOf(call.getPeer());
+      desk.refuseUnready();
+      return handle(call.request, { caller, signal: gone.signal, leftMs: leftOf(call.getDeadline()) });
+    };
+    run().then(
+      (answer) => reply(null, answer),
+      (error: unknown) => reply(errorOf(desk, error)),
+    );
+  };
+}
+
+/** Makes a stream of a generator: one message at a time, the next is asked for when the reader has room. */
+export function stream(desk: Desk, handle: StreamHandler) {
+  return (call: ServerWritableStream<Message, Message>): void => {
+    const over = new AbortController();
+    const end = () => over.abort();
+    call.once("cancelled", end);
+    call.once("close", end);
+    desk.ending.addEventListener("abort", end, { once: true });
+    const run = async () => {
+      const caller = desk.callerOf(call.getPeer());
+      desk.refuseUnready();
+      const info = { caller, signal: over.signal, leftMs: leftOf(call.getDeadline()) };
+      for await (const message of handle(call.request, info)) {
+        if (over.signal.aborted) break;
+        if (!call.write(message)) await roomFor(call, over.signal);
+      }
+      if (desk.ending.aborted && !call.cancelled) throw new BrokerFailure({ kind: "draining" });
+    };
+    run()
+      .then(
+        () => call.end(),
+        (error: unknown) => call.emit("error", errorOf(desk, error)),
+      )
+      .finally(() => desk.ending.removeEventListener("abort", end));
+  };
+}
+
+function roomFor(call: ServerWritableStream<Message, Message>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = () => {
+      call.off("drain", done);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    call.once("drain", done);
+    signal.addEventListener("abort", done, { once: true });
+  });
+}
+
+/** gRPC carries a timeout, so what is left is measured by the real clock on both sides. */
+function leftOf(deadline: Date | number): number | undefined {
+  const atMs = typeof deadline === "number" ? deadline : deadline.getTime();
+  return Number.isFinite(atMs) ? atMs - Date.now() : undefined;
+}
+
+function errorOf(desk: Desk, error: unknown): ServerErrorResponse | Partial<ServerErrorResponse> {
+  const failure = failureOf(error);
+  if (failure.kind === "internal") desk.log.error({ err: error }, "unexpected error in a call");
+  const { code, details, metadata } = statusOf(failure, desk.wallMs());
+  return { name: "Error", message: details, code, details, metadata };
+}
+
+/** The one place that interprets a caught value. */
+function failureOf(error: unknown): Failure {
+  if (error instanceof BrokerFailure) return error.failure;
+  if (error instanceof StoreError) {
+    return { kind: "store_unavailable", path: error.path, cause: error.message, mend: error.mend };
+  }
+  return { kind: "internal" };
+}
+
+/** For calls of services that are not ours, such as health: the same judgement of the peer. */
+export function guarded<T extends object>(desk: Desk, implementation: T): T {
+  const wrapped = Object.entries(implementation).map(([method, handle]) => [
+    method,
+    (call: ServerUnaryCall<Message, Message>, reply: unknown) => {
+      try {
+        desk.callerOf(call.getPeer());
+      } catch (error) {
+        const answer = errorOf(desk, error);
+        if (typeof reply === "function") reply(answer);
+        else call.emit("error", { ...answer, code: answer.code ?? status.UNKNOWN });
+        return;
+      }
+      (handle as (call: unknown, reply: unknown) => void)(call, reply);
+    },
+  ]);
+  return Object.fromEntries(wrapped) as T;
+}

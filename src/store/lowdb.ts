@@ -1,0 +1,180 @@
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { Low } from "lowdb";
+import type { Profile } from "../domain/profile.ts";
+import type { Now } from "../domain/time.ts";
+import type { Entry } from "./document.ts";
+import { documentAdapter } from "./document.ts";
+import { readError } from "./file-error.ts";
+import { fileNameOf } from "./file-name.ts";
+import { Lanes } from "./lanes.ts";
+import type { Lock } from "./lock.ts";
+import { acquireLock } from "./lock.ts";
+import { ensurePrivateDirectory } from "./private-directory.ts";
+import { isLeftover, proveWritable } from "./private-file.ts";
+import { ProfileDocuments } from "./profile-documents.ts";
+import { providersCodec } from "./provider-record.ts";
+import type { Contents, ProviderState, Store } from "./store.ts";
+import { StoreError } from "./store.ts";
+
+/** What `probe` writes: more than any usual record. */
+const PROBE_SIZE = 16 * 1024;
+const PROVIDERS = "providers.json";
+
+type Providers = Readonly<Record<string, ProviderState>>;
+
+export interface LowdbStoreOptions {
+  /** Where `lock`, `providers.json` and `profiles/` are; made if missing. */
+  readonly directory: string;
+  readonly now: () => Now;
+  /** Told in one sentence what was put right while opening. */
+  readonly warn?: (message: string) => void;
+}
+
+/**
+ * Opens the store in a directory: one private JSON document a profile and one for all providers, on
+ * lowdb with an adapter that writes durably. Owns the directory until `close`, or the process ends.
+ *
+ * Rejects with `StoreError`: `locked` while another process owns it, else what the file system said.
+ * A full or read-only disk is no reason: what is there can still be read.
+ */
+export async function openLowdbStore(options: LowdbStoreOptions): Promise<Store> {
+  const { directory } = options;
+  const profiles = join(directory, "profiles");
+  await makePrivate(directory, options.warn);
+  const lock = await acquireLock(join(directory, "lock"));
+  try {
+    await makePrivate(profiles, options.warn);
+    await sweep(directory);
+    await sweep(profiles);
+    return new LowdbStore(directory, new ProfileDocuments(profiles), lock, options.now);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+class LowdbStore implements Store {
+  readonly kind = "lowdb";
+  readonly #directory: string;
+  readonly #profiles: ProfileDocuments;
+  readonly #lock: Lock;
+  readonly #now: () => Now;
+  readonly #lanes = new Lanes();
+  #providers: Low<Entry<Providers> | null> | undefined;
+  #closed = false;
+
+  constructor(directory: string, profiles: ProfileDocuments, lock: Lock, now: () => Now) {
+    this.#directory = directory;
+    this.#profiles = profiles;
+    this.#lock = lock;
+    this.#now = now;
+  }
+
+  async readAll(now: Now): Promise<Contents> {
+    const names = [...(await this.#profiles.names())];
+    const [providers, profiles] = await Promise.all([
+      this.#inLane(PROVIDERS, () => this.#readProviders()),
+      Promise.all(names.map((name) => this.#inLane(name, () => this.#profiles.read(name, now)))),
+    ]);
+    return {
+      profiles: profiles.filter((profile) => profile !== undefined),
+      corrupt: this.#profiles.corrupt(),
+      providers: providers.data?.value ?? {},
+    };
+  }
+
+  replace(profile: Profile, revision: number, options: { readonly reserve?: boolean } = {}): Promise<number> {
+    const name = fileNameOf(profile.id);
+    return this.#inLane(name, async () => {
+      const document = await this.#profiles.get(name, this.#now());
+      const found = document.data?.revision ?? 0;
+      if (found !== revision) throw conflict(this.#profiles.pathOf(name), found, revision);
+      const next = revision + 1;
+      await commit(document, { value: profile, revision: next, reserve: options.reserve === true });
+      return next;
+    });
+  }
+
+  remove(profileId: string): Promise<void> {
+    const name = fileNameOf(profileId);
+    return this.#inLane(name, () => this.#profiles.remove(name, this.#now()));
+  }
+
+  setAside(profileId: string): Promise<void> {
+    const name = this.#profiles.nameOf(profileId);
+    return this.#inLane(name, () => this.#profiles.setAside(name, this.#now()));
+  }
+
+  replaceProviders(providers: Providers): Promise<void> {
+    return this.#inLane(PROVIDERS, async () => {
+      const document = this.#providers ?? (await this.#readProviders());
+      const revision = (document.data?.revision ?? 0) + 1;
+      await commit(document, { value: providers, revision, reserve: false });
+    });
+  }
+
+  probe(): Promise<void> {
+    return this.#inLane("", () => proveWritable(this.#directory, PROBE_SIZE));
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#lanes.idle();
+    this.#lock.release();
+  }
+
+  /** Rejects with `StoreError` if the document is corrupt: an order in it is an allow-list, not to be lost. */
+  async #readProviders(): Promise<Low<Entry<Providers> | null>> {
+    const adapter = documentAdapter(join(this.#directory, PROVIDERS), providersCodec);
+    const document = new Low<Entry<Providers> | null>(adapter, null);
+    await document.read();
+    this.#providers = document;
+    return document;
+  }
+
+  async #inLane<T>(key: string, work: () => Promise<T>): Promise<T> {
+    if (this.#closed) {
+      throw new StoreError("io", this.#directory, "the store is closed", "start the broker again");
+    }
+    return this.#lanes.run(key, work);
+  }
+}
+
+/** Left to itself, lowdb's memory would be ahead of the disk after a failed write. */
+async function commit<T>(document: Low<Entry<T> | null>, entry: Entry<T>): Promise<void> {
+  const before = document.data;
+  document.data = entry;
+  try {
+    await document.write();
+  } catch (error) {
+    document.data = before;
+    throw error;
+  }
+}
+
+function conflict(path: string, found: number, expected: number): StoreError {
+  return new StoreError(
+    "conflict",
+    path,
+    `the record has revision ${found}, not ${expected}`,
+    "read it again",
+  );
+}
+
+async function makePrivate(directory: string, warn: LowdbStoreOptions["warn"]): Promise<void> {
+  if ((await ensurePrivateDirectory(directory)) === "tightened") {
+    warn?.(`other users could enter ${directory}; it is now closed to them`);
+  }
+}
+
+/** Removes what an interrupted process left behind. Best effort: it does no harm where it lies. */
+async function sweep(directory: string): Promise<void> {
+  try {
+    const leftovers = (await readdir(directory)).filter(isLeftover);
+    await Promise.all(leftovers.map((name) => rm(join(directory, name), { force: true }).catch(() => {})));
+  } catch (error) {
+    throw readError(error, directory);
+  }
+}

@@ -1,0 +1,63 @@
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { Secret } from "../../src/domain/secret.ts";
+import { openLowdbStore } from "../../src/store/lowdb.ts";
+import type { Store, StoredProfile } from "../../src/store/store.ts";
+import { StoreError } from "../../src/store/store.ts";
+
+// store-program open DIRECTORY: opens the store, says "open", and keeps it until its input ends.
+// store-program write DIRECTORY SIZE: opens and reads it, says "ready"; for each line of input it
+//   writes the next generation of the first profile, with tokens of SIZE characters, and says
+//   "written GENERATION" or "failed CODE".
+// store-program write-reserved DIRECTORY SIZE: the same, the first write into reserved space.
+const [task, directory = "", size = "0"] = process.argv.slice(2);
+
+const now = () => ({ wallMs: Date.now(), monoMs: performance.now() });
+
+/** Both tokens of a generation tell its number, so that a mixture is seen. */
+function next({ profile }: StoredProfile) {
+  const generation = profile.generation + 1;
+  const tail = `${generation}-${"x".repeat(Number(size))}`;
+  const grant = {
+    ...profile.grant,
+    accessToken: new Secret(`at-FAKE-${tail}`),
+    refreshToken: new Secret(`rt-FAKE-${tail}`),
+  };
+  return { ...profile, generation, grant };
+}
+
+async function write(store: Store): Promise<void> {
+  let [stored] = (await store.readAll(now())).profiles;
+  if (stored === undefined) throw new Error("no profile");
+  if (task === "write-reserved") {
+    const { profile } = stored;
+    stored = { profile, revision: await store.replace(profile, stored.revision, { reserve: true }) };
+  }
+  process.stdout.write("ready\n");
+  for await (const _line of createInterface({ input: process.stdin })) {
+    const profile = next(stored);
+    try {
+      const revision: number = await store.replace(profile, stored.revision);
+      stored = { profile, revision };
+      process.stdout.write(`written ${profile.generation}\n`);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      process.stdout.write(`failed ${error.code}\n`);
+    }
+  }
+}
+
+try {
+  const store = await openLowdbStore({ directory, now });
+  if (task?.startsWith("write")) await write(store);
+  else {
+    process.stdout.write("open\n");
+    process.stdin.resume();
+    await once(process.stdin, "end");
+  }
+  await store.close();
+} catch (error) {
+  if (!(error instanceof StoreError)) throw error;
+  process.stdout.write(`${JSON.stringify({ code: error.code, pid: error.pid, mend: error.mend })}\n`);
+  process.exitCode = 1;
+}

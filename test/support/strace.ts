@@ -1,0 +1,75 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Exit } from "./process.mjs";
+import { run, start } from "./process.mjs";
+
+const FILE_CALLS =
+  "openat,read,write,pwrite64,ftruncate,fsync,fdatasync,close,rename,renameat2,unlink,unlinkat";
+
+/** One system call on a path. */
+export interface FileCall {
+  /** Name of the call, such as `fsync`. */
+  readonly name: string;
+  /** How manieth call of this name in its thread it is, from 1, as strace counts for `when=`. */
+  readonly ordinal: number;
+  /** The call as strace prints it, with paths, without content. */
+  readonly text: string;
+}
+
+export interface TracedProgram {
+  readonly file: string;
+  readonly args: readonly string[];
+  /** A line that the program prints when it waits for `input`. Only what follows is traced. */
+  readonly ready: RegExp;
+  readonly input: string;
+  /** A line that it prints when it is done. */
+  readonly done: RegExp;
+}
+
+export interface Trace extends Exit {
+  readonly stdout: string;
+  /** In the order in which they were made. */
+  readonly calls: readonly FileCall[];
+}
+
+/** True if strace is there and may be used. */
+export async function straceWorks(): Promise<boolean> {
+  return run("strace", ["-qq", "-e", "trace=none", "true"]).then(
+    ({ code }) => code === 0,
+    () => false,
+  );
+}
+
+/**
+ * Runs a Node program with one thread for file operations, from its `ready` line on under strace,
+ * and with its `inject` expression if one is given, such as `fsync:signal=KILL:when=2`.
+ */
+export async function trace(program: TracedProgram, scratch: string, inject?: string): Promise<Trace> {
+  const child = await start(process.execPath, [program.file, ...program.args], {
+    env: { ...process.env, UV_THREADPOOL_SIZE: "1" },
+    keepStdin: true,
+  });
+  await child.line(program.ready);
+  const log = join(scratch, "strace.log");
+  const strace = await start("strace", [
+    ...["-f", "-y", "-s", "0", "-o", log, "-p", `${child.pid}`, "-e", `trace=${FILE_CALLS}`],
+    ...(inject === undefined ? [] : ["-e", `inject=${inject}`]),
+  ]);
+  await strace.line(/attached/);
+  child.send(program.input);
+  await Promise.race([child.line(program.done).catch(() => {}), child.exited]);
+  const exit = await child.kill("SIGKILL");
+  await strace.exited;
+  return { ...exit, stdout: child.stdout(), calls: parse(readFileSync(log, "utf8")) };
+}
+
+function parse(log: string): FileCall[] {
+  const counts = new Map<string, number>();
+  return log.split("\n").flatMap((line) => {
+    const [, tid, text, name] = line.match(/^(\d+) +((\w+)\(.*)$/) ?? [];
+    if (text === undefined || name === undefined) return [];
+    const ordinal = (counts.get(`${tid} ${name}`) ?? 0) + 1;
+    counts.set(`${tid} ${name}`, ordinal);
+    return [{ name, ordinal, text }];
+  });
+}
