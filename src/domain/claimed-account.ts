@@ -14,14 +14,27 @@ export function claimedAccount(access: Claims | undefined, idToken: Claims | und
   return { ...accountOfClaims(idToken), ...accountOfClaims(access) };
 }
 
-/** An account of the parts that are known; the others are left out, so that merging keeps what is known elsewhere. */
-export function knownParts(parts: { readonly [K in keyof Account]?: Account[K] | undefined }): Account {
+/**
+ * An account of the parts that are known and are names; the others are left out, so that merging
+ * keeps what is known elsewhere.
+ */
+export function knownParts({
+  accountId,
+  userId,
+  email,
+  planType,
+}: { readonly [K in keyof Account]?: Account[K] | undefined }): Account {
   return {
-    ...(parts.accountId === undefined ? {} : { accountId: parts.accountId }),
-    ...(parts.userId === undefined ? {} : { userId: parts.userId }),
-    ...(parts.email === undefined ? {} : { email: parts.email }),
-    ...(parts.planType === undefined ? {} : { planType: parts.planType }),
+    ...(isName(accountId) ? { accountId } : {}),
+    ...(isName(userId) ? { userId } : {}),
+    ...(isName(email) ? { email } : {}),
+    ...(isName(planType) ? { planType } : {}),
   };
+}
+
+/** True for what can go over the wire as a name: not too long, and without control characters. */
+export function isName(text: string | undefined): text is string {
+  return text !== undefined && text.length <= 256 && !/\p{Cc}/u.test(text);
 }
 
 function accountOfClaims(claims: Claims | undefined): Account {

@@ -33,13 +33,12 @@ export function receiveDeadline(afterMs: number, startTimer: StartTimer): Server
     let cancel = startTimer(afterMs, expire);
     // Not the call's own end: an answered call may still have an unfinished request.
     stream.once("end", () => cancel());
-    stream.once("close", () => cancel());
     return new ServerInterceptingCall(call, {
       start(next) {
         next({
           onReceiveMessage(message, pass) {
             cancel();
-            if (!stream.readableEnded) cancel = startTimer(afterMs, expire);
+            cancel = startTimer(afterMs, expire);
             pass(message);
           },
         });

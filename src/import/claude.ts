@@ -49,7 +49,7 @@ export function claudePlan(value: unknown, account: Account, path: string, now: 
     namedByAccount({
       provider,
       grant,
-      account: planType === undefined ? account : { ...account, planType },
+      account: { ...account, ...knownParts({ planType }) },
       sourcePath: path,
       source: "claude",
     }),

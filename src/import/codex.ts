@@ -1,4 +1,5 @@
 import { join, resolve } from "node:path";
+import { knownParts } from "../domain/claimed-account.ts";
 import type { Now } from "../domain/time.ts";
 import { firstOf, instantMs, type JsonObject, objectOf, textOf } from "./fields.ts";
 import { fileUnder, ImportError, readJsonFile } from "./file.ts";
@@ -79,7 +80,7 @@ function chatgptLogin(file: JsonObject, path: string, now: Now): Finding {
   return namedByAccount({
     provider,
     grant,
-    account: accountId === undefined ? account : { ...account, accountId },
+    account: { ...account, ...knownParts({ accountId }) },
     sourcePath: path,
     source: "codex",
   });

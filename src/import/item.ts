@@ -32,10 +32,12 @@ export interface ImportedProfile {
   readonly id: string;
   readonly provider: string;
   readonly label: string;
-  /** Ids under which the other program knows it, where they differ from `id`. */
+  /** Ids of the same form under which the other program knows it, where they differ from `id`. */
   readonly aliases: readonly string[];
   readonly grant: Grant;
   readonly account: Account;
+  /** What a client needs beside the token, such as a project id. Never secret. */
+  readonly attributes: Readonly<Record<string, string>>;
   /** The file that holds this grant. */
   readonly sourcePath: string;
   /** Further files in which the very same grant stands. */

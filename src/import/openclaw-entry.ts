@@ -1,4 +1,4 @@
-import { knownParts } from "../domain/claimed-account.ts";
+import { isName, knownParts } from "../domain/claimed-account.ts";
 import type { Account, Grant } from "../domain/grant.ts";
 import type { Now } from "../domain/time.ts";
 import { firstOf, instantMs, type JsonObject, objectOf, textOf } from "./fields.ts";
@@ -54,7 +54,7 @@ function login(entry: OpenclawEntry, path: string, now: Now): ImportedProfile {
   const provider = (textOf(fields.provider) ?? entry.provider)?.toLowerCase();
   if (provider === undefined) throw new NoLogin("it names no provider");
   if (!/^[a-z0-9][a-z0-9._-]*$/.test(provider)) throw new NoLogin("its provider is no name");
-  if (/\p{Cc}/u.test(entry.id) || entry.id.trim() === "") throw new NoLogin("its id is no name");
+  if (!isName(entry.id) || entry.id.trim() === "") throw new NoLogin("its id is no name");
   const type = textOf(firstOf(fields, "type", "mode")) ?? entry.type;
   const { grant, account } = credential(fields, type, now);
   return {
@@ -63,6 +63,7 @@ function login(entry: OpenclawEntry, path: string, now: Now): ImportedProfile {
     account,
     sourcePath: path,
     copies: [],
+    attributes: attributesOf(fields),
     source: "openclaw",
     cooldowns: [],
   };
@@ -109,6 +110,14 @@ function statedAccount(fields: JsonObject): Account {
     email: textOf(fields.email),
     planType: textOf(firstOf(fields, ...SPELLINGS.planType)),
   });
+}
+
+/** What some providers' clients need beside the token. */
+function attributesOf(fields: JsonObject): Readonly<Record<string, string>> {
+  const found = ["projectId", "enterpriseUrl"].map((name) => [name, textOf(fields[name])] as const);
+  return Object.fromEntries(
+    found.flatMap(([name, value]) => (value !== undefined && isName(value) ? [[name, value]] : [])),
+  );
 }
 
 /** A key or token. A reference beside it wins, as it does in OpenClaw: the text is a leftover then. */

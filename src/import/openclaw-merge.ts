@@ -7,6 +7,8 @@ import { labelOf } from "./profile.ts";
 /** A login as one agent holds it. */
 export interface AgentLogin {
   readonly agent: string;
+  /** The id in that agent's files. */
+  readonly writtenId: string;
   readonly profile: ImportedProfile;
 }
 
@@ -109,7 +111,7 @@ function outdated(group: Group, profile: ImportedProfile): readonly Skipped[] {
   return group
     .filter((login) => !isSameGrant(login.profile.grant, profile.grant))
     .map((login) => ({
-      item: login.profile.aliases[0] ?? login.profile.id,
+      item: login.writtenId,
       reason: `agent ${login.agent} holds a login there that is not newer than the one taken over as ${profile.id}`,
     }));
 }

@@ -36,7 +36,7 @@ function byProvider(
     const known = idOf(id);
     const provider = (known === undefined ? undefined : splitProfileId(known)?.provider) ?? key;
     const list = lists.get(provider) ?? [];
-    const profile = known ?? canonicalProfileId(id);
+    const profile = known ?? canonicalProfileId(splitProfileId(id) === undefined ? `${key}:${id}` : id);
     if (!list.includes(profile)) list.push(profile);
     lists.set(provider, list);
   }

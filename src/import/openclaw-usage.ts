@@ -1,3 +1,4 @@
+import { isName } from "../domain/claimed-account.ts";
 import type { Outcome } from "../domain/outcome.ts";
 import { instantMs, type JsonObject, textOf } from "./fields.ts";
 import type { ImportedCooldown } from "./item.ts";
@@ -27,7 +28,8 @@ export function readUsage(stats: JsonObject, nowMs: number): UsageReading {
   const cooldownMs = running(stats.cooldownUntil);
   const cooldown = COOLDOWN_REASONS.get(textOf(stats.cooldownReason) ?? "rate_limit");
   if (cooldownMs !== undefined && cooldown !== undefined) {
-    const model = cooldown === "RATE_LIMIT" ? (textOf(stats.cooldownModel) ?? "") : "";
+    const named = cooldown === "RATE_LIMIT" ? textOf(stats.cooldownModel) : undefined;
+    const model = isName(named) ? named : "";
     cooldowns.push({ model, outcome: cooldown, source: "GUESS", untilMs: cooldownMs });
   }
   const blockedMs = running(stats.blockedUntil);

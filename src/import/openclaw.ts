@@ -1,6 +1,7 @@
+import type { Now } from "../domain/time.ts";
 import { objectOf } from "./fields.ts";
 import { ImportError, kindOfPath, readJsonFile } from "./file.ts";
-import type { ImportContext, ImportedProfile, ImportPlan, Skipped } from "./item.ts";
+import type { ImportContext, ImportPlan, Skipped } from "./item.ts";
 import { readEntry } from "./openclaw-entry.ts";
 import { type AgentLogin, mergeLogins } from "./openclaw-merge.ts";
 import { ordersOf, orderWarnings } from "./openclaw-orders.ts";
@@ -10,7 +11,7 @@ import { readUsage } from "./openclaw-usage.ts";
 
 interface Agent {
   readonly agent: string;
-  readonly profiles: readonly ImportedProfile[];
+  readonly logins: readonly AgentLogin[];
   readonly skipped: readonly Skipped[];
   readonly state: OpenclawState;
 }
@@ -33,7 +34,7 @@ export async function readOpenclaw(path: string | undefined, context: ImportCont
       failures.push(cause);
     }
   }
-  const hasLogins = agents.some((agent) => agent.profiles.length > 0);
+  const hasLogins = agents.some((agent) => agent.logins.length > 0);
   if (!hasLogins && failures[0] !== undefined) throw failures[0];
   const configured = await configuredOrders(place, context, warnings);
   const plan = planOfAgents(agents, configured, context.now.wallMs);
@@ -51,18 +52,23 @@ export async function readOpenclaw(path: string | undefined, context: ImportCont
 async function readAgent(files: AgentFiles, context: ImportContext, warnings: string[]): Promise<Agent> {
   const { agent, credentialsPath: path } = files;
   const store = path === undefined ? undefined : await readJsonFile(path, "json", context.pause);
-  const readings =
-    path === undefined ? [] : storeEntries(store, path).map((entry) => readEntry(entry, path, context.now));
+  const found = path === undefined ? NOTHING : loginsIn(store, path, agent, context.now);
   const state = await readIfThere(files.statePath, "json", context, warnings);
+  return { agent, ...found, state: stateOf(state, store) };
+}
+
+const NOTHING = { logins: [], skipped: [] };
+
+function loginsIn(store: unknown, path: string, agent: string, now: Now): Pick<Agent, "logins" | "skipped"> {
+  const logins: AgentLogin[] = [];
+  const skipped: Skipped[] = [];
   const where = agent === MAIN ? "" : ` (agent ${agent})`;
-  return {
-    agent,
-    profiles: readings.filter((reading) => "grant" in reading),
-    skipped: readings
-      .filter((reading) => "reason" in reading)
-      .map(({ item, reason }) => ({ item, reason: `${reason}${where}` })),
-    state: stateOf(state, store),
-  };
+  for (const entry of storeEntries(store, path)) {
+    const reading = readEntry(entry, path, now);
+    if ("reason" in reading) skipped.push({ item: reading.item, reason: `${reading.reason}${where}` });
+    else logins.push({ agent, writtenId: entry.id, profile: reading });
+  }
+  return { logins, skipped };
 }
 
 function planOfAgents(agents: readonly Agent[], configured: Orders, nowMs: number): ImportPlan {
@@ -70,7 +76,8 @@ function planOfAgents(agents: readonly Agent[], configured: Orders, nowMs: numbe
   const logins = withUsage(agents, nowMs, warnings);
   const merged = mergeLogins(logins);
   const idOf = (id: string) => {
-    const login = logins.find(({ profile }) => profile.id === id || profile.aliases.includes(id));
+    const login =
+      logins.find((known) => known.writtenId === id) ?? logins.find(({ profile }) => profile.id === id);
     return login === undefined ? undefined : merged.ids.get(login);
   };
   // The order of `main` holds for all agents that inherit from it; that of one agent only where it was asked for alone.
@@ -97,11 +104,10 @@ function planOfAgents(agents: readonly Agent[], configured: Orders, nowMs: numbe
 
 /** Every agent's limits at the login they are about: its own, else the one that it inherits from `main`. */
 function withUsage(agents: readonly Agent[], nowMs: number, warnings: string[]): readonly AgentLogin[] {
-  const logins = agents.flatMap(({ agent, profiles }) => profiles.map((profile) => ({ agent, profile })));
+  const logins = agents.flatMap((agent) => agent.logins);
   for (const { agent, state } of agents) {
     for (const [id, stats] of state.usage) {
-      const has = (owner: string) => (login: AgentLogin) =>
-        login.agent === owner && (login.profile.id === id || login.profile.aliases.includes(id));
+      const has = (owner: string) => (login: AgentLogin) => login.agent === owner && login.writtenId === id;
       const index = [agent, MAIN].map((owner) => logins.findIndex(has(owner))).find((found) => found >= 0);
       const login = index === undefined ? undefined : logins[index];
       if (index === undefined || login === undefined) continue;

@@ -12,7 +12,15 @@ export function namedByAccount(login: {
   readonly source: SourceName;
 }): ImportedProfile {
   const label = labelOf(login.account.email) ?? labelOf(login.account.accountId) ?? "default";
-  return { ...login, id: `${login.provider}:${label}`, label, aliases: [], copies: [], cooldowns: [] };
+  return {
+    ...login,
+    id: `${login.provider}:${label}`,
+    label,
+    aliases: [],
+    attributes: {},
+    copies: [],
+    cooldowns: [],
+  };
 }
 
 /** The id, provider and label that a login gets here, from the id and provider that another program gave it. */
@@ -26,13 +34,14 @@ export function renamed(
   readonly label: string;
   readonly aliases: readonly string[];
 } {
-  const label = splitProfileId(id)?.label ?? id;
+  const parts = splitProfileId(id);
+  const label = parts?.label ?? id;
   const here = canonicalProfileId(`${provider}:${label}`, kind);
   return {
     id: here,
     provider: splitProfileId(here)?.provider ?? canonicalProvider(provider),
     label,
-    aliases: here === id ? [] : [id],
+    aliases: parts === undefined || here === id ? [] : [id],
   };
 }
 

@@ -7,7 +7,7 @@ import { connectionOf } from "../../src/endpoint/peer.ts";
 import { clientOf, open, ownDirectory, rawConnection, refusal } from "../support/endpoint-fixture.ts";
 import { http2BelowGrpc } from "../support/http2-below-grpc.ts";
 import { ManualTimers } from "../support/manual-timer.ts";
-import { until } from "../support/until.ts";
+import { turns, until } from "../support/until.ts";
 
 const MAGIC = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const EMPTY_SETTINGS = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
@@ -89,6 +89,7 @@ describe("the preface deadline", () => {
     const { socket, closed } = await rawConnection(path);
     await new Promise<void>((resolve) => socket.write(bytes, () => resolve()));
     await until(() => listener.connections() === 1);
+    await turns();
     timers.expire();
     await closed;
   });

@@ -119,13 +119,22 @@ describe("a complete request", () => {
     expect(await answer).toMatchObject({ text: "x" });
   });
 
-  test("leaves no timer behind, and neither does one that is cancelled", async () => {
-    const { address, path, timers } = await openWithDeadline();
+  test("leaves no timer behind, and neither does one that is cancelled or cut off", async () => {
+    const { address, path, timers, listener } = await openWithDeadline();
     await clientOf(address).say({ text: "x" });
     expect(timers.running).toBe(0);
-    const stream = http2BelowGrpc(path).begin("Say");
+    const { session, begin } = http2BelowGrpc(path);
+    const cancelled = begin("Say");
+    const cutOff = begin("Say");
+    cutOff.write(HALF_A_MESSAGE);
+    await until(() => timers.running === 2);
+    cancelled.close(constants.NGHTTP2_CANCEL);
     await until(() => timers.running === 1);
-    stream.close(constants.NGHTTP2_CANCEL);
+    session.destroy();
+    await until(() => timers.running === 0);
+    http2BelowGrpc(path).begin("Say").write(HALF_A_MESSAGE);
+    await until(() => timers.running === 1);
+    await listener.close();
     await until(() => timers.running === 0);
   });
 });

@@ -2,11 +2,12 @@ import type { StartTimer } from "../../src/endpoint/timer.ts";
 
 /** Timers that run out only when the test says so. */
 export class ManualTimers {
-  readonly #running = new Set<() => void>();
+  readonly #running = new Set<{ readonly fire: () => void }>();
 
   readonly start: StartTimer = (_afterMs, fire) => {
-    this.#running.add(fire);
-    return () => this.#running.delete(fire);
+    const timer = { fire };
+    this.#running.add(timer);
+    return () => this.#running.delete(timer);
   };
 
   get running(): number {
@@ -15,9 +16,9 @@ export class ManualTimers {
 
   /** Lets all that run now run out. */
   expire(): void {
-    for (const fire of [...this.#running]) {
-      this.#running.delete(fire);
-      fire();
+    for (const timer of [...this.#running]) {
+      this.#running.delete(timer);
+      timer.fire();
     }
   }
 }

@@ -74,7 +74,8 @@ describe("an entry of OpenClaw in any spelling that was in use", () => {
     expect(found("openai-codex:forever")?.grant).not.toHaveProperty("refreshToken");
     expect(found("anthropic:work")?.grant).toMatchObject({ expires: end });
     expect(found("openai-api:default")?.aliases).toEqual(["openai:default"]);
-    expect(found("openrouter:plain")?.aliases).toEqual(["plain"]);
+    expect(found("openrouter:plain")?.aliases).toEqual([]);
+    expect(found("google-gemini-cli:me@example.test")?.attributes).toEqual({ projectId: "project-1" });
     const mode = found("anthropic:mode")?.grant;
     expect(mode?.kind === "api_key" && mode.key.reveal()).toBe("sk-ant-FAKE-2");
     const snake = found("openai-codex:snake")?.grant;
@@ -109,6 +110,17 @@ describe("an entry of OpenClaw in any spelling that was in use", () => {
     const { profiles } = await entry({ type: "api_key", provider: "openrouter", key }, "openrouter:a");
     const grant = profiles[0]?.grant;
     expect(grant?.kind === "api_key" && grant.key.reveal()).toBe("sk-FAKE");
+  });
+
+  test("keeps of its account only what can go over the wire as a name", async () => {
+    const account = { accountId: "a\u0000b", userId: "x".repeat(257), email: "a@example.test" };
+    const { profiles } = await entry({
+      type: "oauth",
+      provider: "openai-codex",
+      access: "at-FAKE",
+      ...account,
+    });
+    expect(profiles[0]?.account).toEqual({ email: "a@example.test" });
   });
 
   test("whose id or provider is no name is skipped", async () => {

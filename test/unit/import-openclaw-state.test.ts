@@ -41,6 +41,21 @@ describe("orders", () => {
     ]);
   });
 
+  test("and limits find a login whose id has not the usual form", async () => {
+    const state = {
+      order: { openrouter: ["plain", "gone"] },
+      usageStats: { plain: { blockedUntil: NOW_MS + 1 } },
+    };
+    const main = { profiles: { plain: { ...apiKey("sk-FAKE"), provider: "openrouter" } }, state };
+    const plan = await readAgents({ main });
+    expect(plan.orders).toEqual([
+      { provider: "openrouter", profiles: ["openrouter:plain", "openrouter:gone"] },
+    ]);
+    expect(plan.profiles).toMatchObject([
+      { id: "openrouter:plain", cooldowns: [{ outcome: "USAGE_LIMIT" }] },
+    ]);
+  });
+
   test("that name a joined login name the one it was joined to", async () => {
     const plan = await readAgents({
       main: {

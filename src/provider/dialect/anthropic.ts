@@ -130,7 +130,7 @@ export const anthropic: Dialect = {
     },
     rule(
       "throttled_by_server",
-      both(isThrottle, ({ text }) => text.startsWith("rate limited")),
+      both(isThrottle, ({ text }) => text.startsWith("rate limited") || text.includes("· rate limited")),
       "RATE_LIMIT",
       "PROVIDER",
     ),

@@ -26,8 +26,8 @@ export function instantOf(civil: Civil, zone: Zone): number | undefined {
   const first = offsetMs(zone, asUtc);
   if (first === undefined) return undefined;
   // The offset belongs to the instant, not to the reading: the second look settles clock changes.
-  const second_ = offsetMs(zone, asUtc - first);
-  return second_ === undefined ? undefined : finite(asUtc - second_);
+  const settled = offsetMs(zone, asUtc - first);
+  return settled === undefined ? undefined : finite(asUtc - settled);
 }
 
 /** The date that a clock in the zone shows at an instant; undefined if there is no such zone. */
@@ -52,33 +52,37 @@ function offsetMs(zone: Exclude<Zone, { kind: "local" }>, instantMs: number): nu
   return zone.kind === "offset" ? zone.minutes * 60_000 : namedOffsetMs(zone.name, instantMs);
 }
 
-/** What is to be added to UTC for a zone of the tz database; undefined if the name is none. */
-function namedOffsetMs(name: string, instantMs: number): number | undefined {
+/** Making a format is dear, and few zones ever occur. Undefined: there is no such zone. */
+const FORMATS = new Map<string, Intl.DateTimeFormat | undefined>();
+const MOST_FORMATS = 32;
+
+function formatOf(name: string): Intl.DateTimeFormat | undefined {
+  if (FORMATS.has(name)) return FORMATS.get(name);
+  if (FORMATS.size >= MOST_FORMATS) FORMATS.clear();
+  const format = newFormat(name);
+  FORMATS.set(name, format);
+  return format;
+}
+
+function newFormat(timeZone: string): Intl.DateTimeFormat | undefined {
+  const numeric = { year: "numeric", month: "numeric", day: "numeric" } as const;
+  const clock = { hour: "numeric", minute: "numeric", second: "numeric", hourCycle: "h23" } as const;
   try {
-    const format = new Intl.DateTimeFormat("en-US", {
-      timeZone: name,
-      hourCycle: "h23",
-      year: "numeric",
-      month: "numeric",
-      day: "numeric",
-      hour: "numeric",
-      minute: "numeric",
-      second: "numeric",
-    });
-    const part = new Map(format.formatToParts(instantMs).map(({ type, value }) => [type, Number(value)]));
-    const read = (type: Intl.DateTimeFormatPartTypes) => part.get(type) ?? 0;
-    const shown = Date.UTC(
-      read("year"),
-      read("month") - 1,
-      read("day"),
-      read("hour"),
-      read("minute"),
-      read("second"),
-    );
-    return shown - Math.floor(instantMs / 1_000) * 1_000;
+    return new Intl.DateTimeFormat("en-US", { timeZone, ...numeric, ...clock });
   } catch {
     return undefined;
   }
+}
+
+/** What is to be added to UTC for a zone of the tz database; undefined if the name is none. */
+function namedOffsetMs(name: string, instantMs: number): number | undefined {
+  const format = Number.isFinite(instantMs) && Math.abs(instantMs) < 8e15 ? formatOf(name) : undefined;
+  if (format === undefined) return undefined;
+  const part = new Map(format.formatToParts(instantMs).map(({ type, value }) => [type, Number(value)]));
+  const read = (type: Intl.DateTimeFormatPartTypes) => part.get(type) ?? 0;
+  const date = [read("year"), read("month") - 1, read("day")] as const;
+  const shown = Date.UTC(...date, read("hour"), read("minute"), read("second"));
+  return shown - Math.floor(instantMs / 1_000) * 1_000;
 }
 
 function finite(ms: number): number | undefined {

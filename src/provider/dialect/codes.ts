@@ -1,162 +1,92 @@
-import { both, hasCode, not, type Rule, rule, says } from "./rule.ts";
+import { both, hasCode, type Rule, rule, says } from "./rule.ts";
+
+const listed = (words: string) => hasCode(...words.split(/\s+/).filter(Boolean));
 
 /** Codes that say all, whatever the status and the message. The order settles contradictions. */
 export const TELLING_CODES: readonly Rule[] = [
   rule(
     "code.billing",
-    hasCode(
-      "insufficient_quota",
-      "billing_error",
-      "billing_hard_limit_reached",
-      "billing_not_active",
-      "billing_disabled",
-      "insufficient_credits",
-      "insufficient_balance",
-      "insufficient_funds",
-      "insufficient_g1_credits_balance",
-      "payment_required",
-      "exceeded_current_quota_error",
-      "credit_balance_too_low",
-      "credits_depleted",
-      "credits_exhausted",
-      "out_of_credits",
-      "creditserror",
-      "usage_not_included",
-      "arrearage",
-    ),
+    listed(`
+      insufficient_quota insufficient_credits insufficient_balance insufficient_funds
+      insufficient_g1_credits_balance billing_error billing_hard_limit_reached billing_not_active
+      billing_disabled payment_required exceeded_current_quota_error credit_balance_too_low
+      credits_depleted credits_exhausted out_of_credits creditserror usage_not_included arrearage
+    `),
     "BILLING",
     "PROFILE",
   ),
   rule(
     "code.usage_limit",
-    hasCode(
-      "usage_limit_reached",
-      "usage_limit_exceeded",
-      "usagelimitexceeded",
-      "usagelimitreached",
-      "quota_exceeded",
-      "monthly_limit_reached",
-      "weekly_limit_reached",
-      "user_weekly_rate_limited",
-      "agent_usage_limit_exceeded",
-      "freeusagelimiterror",
-      "gousagelimiterror",
-    ),
+    listed(`
+      usage_limit_reached usage_limit_exceeded usagelimitexceeded usagelimitreached quota_exceeded
+      monthly_limit_reached weekly_limit_reached user_weekly_rate_limited agent_usage_limit_exceeded
+      freeusagelimiterror gousagelimiterror
+    `),
     "USAGE_LIMIT",
     "PROFILE",
   ),
-  rule(
-    "code.usage_limit_of_model",
-    hasCode("quota_exhausted", "model_cooldown"),
-    "USAGE_LIMIT",
-    "PROFILE_MODEL",
-  ),
+  rule("code.usage_limit_of_model", listed("quota_exhausted model_cooldown"), "USAGE_LIMIT", "PROFILE_MODEL"),
   rule(
     "code.login_ended",
-    hasCode(
-      "invalid_api_key",
-      "api_key_invalid",
-      "api_key_expired",
-      "invalidapikey",
-      "deactivated_workspace",
-      "workspace_deactivated",
-      "account_deactivated",
-      "account_deleted",
-      "access_token_scope_insufficient",
-      "insufficient_scope",
-    ),
+    listed(`
+      invalid_api_key invalidapikey api_key_invalid api_key_expired deactivated_workspace
+      workspace_deactivated account_deactivated account_deleted access_token_scope_insufficient
+      insufficient_scope
+    `),
     "AUTH_PERMANENT",
     "PROFILE",
   ),
   rule(
     "code.token_refused",
-    hasCode(
-      "token_expired",
-      "token_revoked",
-      "token_invalidated",
-      "invalid_token",
-      "expired_token",
-      "invalid_authentication_error",
-      "invalid_grant",
-      "access_token_expired",
-      "access_token_type_unsupported",
-      "session_expired",
-      "refresh_token_expired",
-      "refresh_token_reused",
-      "refresh_token_invalidated",
-      "account_session_expired",
-      "account_auth_invalidated",
-      "app_session_expired",
-      "app_session_terminated",
-    ),
+    // What a refresh would be told is decided by a refresh, not by a model call.
+    listed(`
+      token_expired token_revoked token_invalidated invalid_token expired_token access_token_expired
+      invalid_authentication_error session_expired invalid_grant refresh_token_expired
+      refresh_token_reused refresh_token_invalidated account_session_expired account_auth_invalidated
+      app_session_expired app_session_terminated
+    `),
     "AUTH_INVALID_TOKEN",
     "PROFILE",
   ),
   rule(
     "code.overloaded",
-    hasCode(
-      "overloaded_error",
-      "overloaded",
-      "server_is_overloaded",
-      "server_overloaded",
-      "serveroverloaded",
-      "engine_overloaded",
-      "engine_overloaded_error",
-      "model_overloaded",
-      "model_capacity_exhausted",
-      "slow_down",
-    ),
+    listed(`
+      overloaded overloaded_error server_is_overloaded server_overloaded serveroverloaded
+      engine_overloaded engine_overloaded_error model_overloaded model_capacity_exhausted slow_down
+    `),
     "OVERLOADED",
     "PROVIDER",
   ),
   rule(
     "code.place_refused",
-    hasCode("unsupported_country_region_territory", "unsupported_location"),
+    listed("unsupported_country_region_territory unsupported_location"),
     "FORBIDDEN",
     "PROVIDER",
   ),
   rule(
     "code.not_entitled",
-    hasCode("subscription_required", "service_disabled", "feature_flag_blocked", "ip_not_authorized"),
+    listed("subscription_required service_disabled feature_flag_blocked ip_not_authorized"),
     "FORBIDDEN",
     "PROFILE",
   ),
   rule(
     "code.bad_request",
-    hasCode(
-      "context_length_exceeded",
-      "contextwindowexceeded",
-      "model_context_window_exceeded",
-      "context_window_exceeded",
-      "request_too_large",
-      "string_above_max_length",
-      "model_max_prompt_tokens_exceeded",
-      "content_filter",
-      "content_policy_violation",
-      "data_inspection_failed",
-      "invalid_prompt",
-      "cyber_policy",
-      "unsupported_parameter",
-      "unsupported_value",
-      "unsupported_api_for_model",
-      "missing_required_parameter",
-      "previous_response_not_found",
-    ),
+    listed(`
+      context_length_exceeded contextwindowexceeded context_window_exceeded
+      model_context_window_exceeded request_too_large string_above_max_length
+      model_max_prompt_tokens_exceeded content_filter content_policy_violation data_inspection_failed
+      invalid_prompt cyber_policy unsupported_parameter unsupported_value unsupported_api_for_model
+      missing_required_parameter previous_response_not_found
+    `),
     "BAD_REQUEST",
     "NONE",
   ),
   rule(
     "code.model_not_found",
-    hasCode(
-      "model_not_found",
-      "model_not_found_error",
-      "modelnotfound",
-      "model_not_supported",
-      "unsupported_model",
-      "unknown_model",
-      "invalid_model",
-      "deploymentnotfound",
-    ),
+    listed(`
+      model_not_found model_not_found_error modelnotfound model_not_supported unsupported_model
+      unknown_model invalid_model deploymentnotfound
+    `),
     "MODEL_NOT_FOUND",
     "PROFILE_MODEL",
   ),
@@ -166,50 +96,31 @@ export const TELLING_CODES: readonly Rule[] = [
 export const GENERAL_CODES: readonly Rule[] = [
   rule(
     "code.rate_limit",
-    hasCode(
-      "rate_limit_error",
-      "rate_limit_exceeded",
-      "rate_limit_reached_error",
-      "rate_limited",
-      "ratelimitexceeded",
-      "too_many_requests",
-      "toomanyrequests",
-      "resource_exhausted",
-      "throttling",
-      "throttlingexception",
-      "throttling.ratequota",
-      "throttling.allocationquota",
-      "user_model_rate_limited",
-      "user_global_rate_limited",
-      "tokens",
-      "requests",
-    ),
+    listed(`
+      rate_limit_error rate_limit_exceeded rate_limit_reached_error rate_limited ratelimitexceeded
+      too_many_requests toomanyrequests resource_exhausted throttling throttlingexception
+      throttling.ratequota throttling.allocationquota user_model_rate_limited
+      user_global_rate_limited tokens requests
+    `),
     "RATE_LIMIT",
     "PROFILE_MODEL",
   ),
   rule(
     "code.authentication",
-    hasCode("authentication_error", "unauthenticated", "unauthorized", "unauthorized_error"),
+    listed("authentication_error unauthenticated unauthorized unauthorized_error"),
     "AUTH_INVALID_TOKEN",
     "PROFILE",
   ),
   rule(
     "code.permission",
-    hasCode("permission_error", "permission_denied", "permission_denied_error", "forbidden", "access_denied"),
+    listed("permission_error permission_denied permission_denied_error forbidden access_denied"),
     "FORBIDDEN",
     "PROFILE",
   ),
-  rule("code.timeout", hasCode("timeout_error", "deadline_exceeded", "request_timeout"), "TIMEOUT", "NONE"),
+  rule("code.timeout", listed("timeout_error deadline_exceeded request_timeout"), "TIMEOUT", "NONE"),
   {
     name: "code.server_error",
-    when: hasCode(
-      "api_error",
-      "server_error",
-      "internal_error",
-      "internal_server_error",
-      "unavailable",
-      "unknown",
-    ),
+    when: listed("api_error server_error internal_error internal_server_error unavailable"),
     verdict: ({ source }) => ({
       outcome: "SERVER_ERROR",
       // One response that broke off says nothing about the next one.
@@ -218,16 +129,13 @@ export const GENERAL_CODES: readonly Rule[] = [
   },
   rule(
     "code.model_not_found",
-    both(hasCode("not_found", "not_found_error", "resource_not_found_error"), says("model")),
+    both(listed("not_found not_found_error resource_not_found_error"), says("model")),
     "MODEL_NOT_FOUND",
     "PROFILE_MODEL",
   ),
   rule(
     "code.bad_request",
-    both(
-      hasCode("invalid_request_error", "invalid_argument", "invalid_request", "bad_request", "badrequest"),
-      not(hasCode("not_found")),
-    ),
+    listed("invalid_request_error invalid_argument invalid_request bad_request badrequest"),
     "BAD_REQUEST",
     "NONE",
   ),

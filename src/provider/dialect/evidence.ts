@@ -1,6 +1,7 @@
 import type { ProviderResponse, ResponseSource } from "../provider.ts";
 import { addCode, codesOf, errorChain, messageOf, tellsFailure } from "./error-chain.ts";
 import { asNumber, asObject, embeddedJson, type Json, type JsonObject, readJson } from "./loose-json.ts";
+import { readResetText, type StatedInText } from "./reset-text.ts";
 import { isEventStream, readStream } from "./sse.ts";
 import { statusInProse } from "./status-text.ts";
 
@@ -24,6 +25,8 @@ export interface Evidence {
   /** The error's message, or the whole text if there is no structure; blanks are single. */
   readonly text: string;
   readonly failed: boolean;
+  /** What the message says about the end of a limit. */
+  readonly stated: StatedInText;
   /** Only prose speaks of a failure: no status, no error object. */
   readonly plain: boolean;
   readonly transportError: string;
@@ -52,9 +55,10 @@ export function readEvidence(
   const headers = headersOf(response.headers, body.root, chain);
   const prose = body.form === "json" ? messageOf(chain) : body.form === "html" ? "" : response.body;
   const text = fold(prose === "" && body.form === "empty" ? transportError : prose);
-  const stated = statusOf(chain, body, httpStatus);
+  const inBody = statusOf(chain, body, httpStatus);
   const status =
-    stated ?? (httpStatus >= 300 ? httpStatus : (statusInProse(leadOf(body, response)) ?? httpStatus));
+    inBody ?? (httpStatus >= 300 ? httpStatus : (statusInProse(leadOf(body, response)) ?? httpStatus));
+  const failed = isFailure(response, body, headers);
   return {
     source,
     status,
@@ -64,7 +68,8 @@ export function readEvidence(
     chain,
     codes: allCodes(chain, headers, body.form === "text" ? text : ""),
     text,
-    failed: isFailure(response, body, headers),
+    failed,
+    stated: failed ? readResetText(text, receivedAtMs) : {},
     plain: httpStatus < 300 && !body.failed && status === httpStatus,
     transportError: transportError.toLowerCase().slice(0, LONGEST_TEXT),
     model,
@@ -145,7 +150,10 @@ function headersOf(
   const merged: Record<string, string> = Object.create(null);
   const inBand = [asObject(root)?.headers, asObject(chain.at(-1)?.metadata)?.headers];
   for (const source of [given, ...inBand.map(asObject)]) {
-    for (const [name, value] of Object.entries(source ?? {}).slice(0, MOST_HEADERS)) {
+    let count = 0;
+    for (const name in source) {
+      if (++count > MOST_HEADERS) break;
+      const value = source[name];
       if (typeof value === "string") merged[name.toLowerCase()] ??= value.slice(0, 1_024);
     }
   }

@@ -4,9 +4,12 @@ export interface JsonObject {
   readonly [key: string]: Json | undefined;
 }
 
-const LONGEST_LOOSE = 16_384;
+/** Longer texts are read by ourselves: `JSON.parse` builds whatever it is given. */
+const LONGEST_STRICT = 16_384;
+const LONGEST = 65_536;
 const DEEPEST = 32;
-const MOST_VALUES = 2_000;
+/** Of values and of escapes; error bodies have far fewer. */
+const MOST_PARTS = 2_000;
 
 export function asObject(value: Json | undefined): JsonObject | undefined {
   return typeof value === "object" && value !== null && !Array.isArray(value)
@@ -33,17 +36,20 @@ export function asNumber(value: Json | undefined): number | undefined {
 /**
  * Reads JSON, and else what programs print in its place: Python and JavaScript notation (single
  * quotes, bare words), raw line breaks in strings, a missing end. Undefined if there is no object or
- * list at all. Linear in the length; the loose reading sees the first 16 KiB.
+ * list at all. Linear in the length, and bounded: what is deeper or longer than errors are is left out.
  */
 export function readJson(text: string): Json | undefined {
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    const cursor = { text: text.slice(0, LONGEST_LOOSE), at: 0, values: 0 };
-    skipBlanks(cursor);
-    const first = cursor.text[cursor.at];
-    return first === "{" || first === "[" ? readValue(cursor, 0) : undefined;
+  if (text.length <= LONGEST_STRICT) {
+    try {
+      return JSON.parse(text) as Json;
+    } catch {
+      // Not JSON to the letter: read on.
+    }
   }
+  const cursor: Cursor = { text: text.slice(0, LONGEST), at: 0, parts: 0, backslash: -1 };
+  skipBlanks(cursor);
+  const first = cursor.text[cursor.at];
+  return first === "{" || first === "[" ? readValue(cursor, 0) : undefined;
 }
 
 /** The first object written inside a prose, and the prose before it. */
@@ -79,28 +85,42 @@ function startsKey(text: string): boolean {
 }
 
 function unescapeOnce(text: string): string {
-  return text.slice(0, LONGEST_LOOSE).replaceAll('\\"', '"').replaceAll("\\n", " ");
+  return text.slice(0, LONGEST_STRICT).replaceAll('\\"', '"').replaceAll("\\n", " ");
 }
 
 interface Cursor {
   readonly text: string;
   at: number;
-  values: number;
+  /** Values and escapes so far. */
+  parts: number;
+  /** Where the next backslash is, or was when it was last looked for. */
+  backslash: number;
+}
+
+/** Moves to the first place at or after the cursor that `pattern` (global, one sign) fits, or to the end. */
+function moveTo(cursor: Cursor, pattern: RegExp): void {
+  pattern.lastIndex = cursor.at;
+  cursor.at = pattern.exec(cursor.text)?.index ?? cursor.text.length;
 }
 
 function skipBlanks(cursor: Cursor): void {
-  while (cursor.at < cursor.text.length && cursor.text.charCodeAt(cursor.at) <= 0x20) cursor.at++;
+  moveTo(cursor, /\S/g);
+}
+
+/** Counts a part; with too many of them the rest is not looked at. */
+function count(cursor: Cursor): void {
+  if (++cursor.parts > MOST_PARTS) cursor.at = cursor.text.length;
 }
 
 function readValue(cursor: Cursor, depth: number): Json {
+  if (depth > DEEPEST) cursor.at = cursor.text.length;
+  count(cursor);
   skipBlanks(cursor);
-  // Too deep or too much to be an error body: the rest is not looked at.
-  if (depth > DEEPEST || ++cursor.values > MOST_VALUES) cursor.at = cursor.text.length;
   const first = cursor.text[cursor.at];
   if (first === "{") return readObject(cursor, depth);
   if (first === "[") return readList(cursor, depth);
   if (first === '"' || first === "'") return readString(cursor, first);
-  return wordValue(readWord(cursor, ",}]\n"));
+  return wordValue(readWord(cursor, /[,}\]\n]/g));
 }
 
 function readObject(cursor: Cursor, depth: number): JsonObject {
@@ -118,7 +138,7 @@ function readObject(cursor: Cursor, depth: number): JsonObject {
       cursor.at++;
       return object;
     }
-    const key = next === '"' || next === "'" ? readString(cursor, next) : readWord(cursor, ":,}]");
+    const key = next === '"' || next === "'" ? readString(cursor, next) : readWord(cursor, /[:,}\]]/g);
     skipBlanks(cursor);
     if (cursor.text[cursor.at] !== ":") continue;
     cursor.at++;
@@ -151,26 +171,36 @@ function readString(cursor: Cursor, quote: string): string {
   const { text } = cursor;
   let out = "";
   let from = ++cursor.at;
-  while (cursor.at < text.length && text[cursor.at] !== quote) {
-    if (text[cursor.at] !== "\\") {
-      cursor.at++;
-      continue;
-    }
-    out += text.slice(from, cursor.at);
-    const escaped = text[cursor.at + 1] ?? "";
-    const code = escaped === "u" ? Number.parseInt(text.slice(cursor.at + 2, cursor.at + 6), 16) : Number.NaN;
+  let end = endOfString(text, quote, from);
+  for (;;) {
+    if (cursor.backslash < cursor.at) cursor.backslash = orEnd(text.indexOf("\\", cursor.at), text);
+    if (cursor.backslash >= end) break;
+    out += text.slice(from, cursor.backslash);
+    const escaped = text[cursor.backslash + 1] ?? "";
+    const hex = text.slice(cursor.backslash + 2, cursor.backslash + 6);
+    const code = escaped === "u" ? Number.parseInt(hex, 16) : Number.NaN;
     out += Number.isNaN(code) ? (ESCAPES[escaped] ?? escaped) : String.fromCharCode(code);
-    cursor.at += Number.isNaN(code) ? 2 : 6;
-    from = cursor.at;
+    from = cursor.backslash + (Number.isNaN(code) ? 2 : 6);
+    cursor.at = from;
+    count(cursor);
+    if (cursor.at > from) return out;
+    if (end < from) end = endOfString(text, quote, from);
   }
-  out += text.slice(from, cursor.at);
-  cursor.at++;
-  return out;
+  cursor.at = end + 1;
+  return out + text.slice(from, end);
 }
 
-function readWord(cursor: Cursor, ends: string): string {
+function endOfString(text: string, quote: string, from: number): number {
+  return orEnd(text.indexOf(quote, from), text);
+}
+
+function orEnd(at: number, text: string): number {
+  return at < 0 ? text.length : at;
+}
+
+function readWord(cursor: Cursor, ends: RegExp): string {
   const from = cursor.at;
-  while (cursor.at < cursor.text.length && !ends.includes(cursor.text[cursor.at] ?? "")) cursor.at++;
+  moveTo(cursor, ends);
   return cursor.text.slice(from, cursor.at).trim();
 }
 

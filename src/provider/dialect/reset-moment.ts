@@ -1,7 +1,6 @@
 import { durationMs } from "./duration.ts";
 import type { Evidence } from "./evidence.ts";
 import { asList, asNumber, asObject, type Json, type JsonObject } from "./loose-json.ts";
-import { readResetText } from "./reset-text.ts";
 
 /** Moments and waits that a provider's own headers state; either may be absent or implausible. */
 export interface HeaderResets {
@@ -56,9 +55,8 @@ export function isPlausibleReset(
  * our clock is read on the server's (`Date`).
  */
 export function statedReset(evidence: Evidence, provider: HeaderResets): number | undefined {
-  const { receivedAtMs, longestWindowMs, headers } = evidence;
+  const { receivedAtMs, longestWindowMs, headers, stated: prose } = evidence;
   const parts = partsOf(evidence.chain);
-  const prose = readResetText(evidence.text, receivedAtMs);
   const retryAfter = readRetryAfter(headers);
   const serverMs = httpDateMs(headers.date) ?? receivedAtMs;
   const ours = (atMs: number | undefined) => {
@@ -85,7 +83,7 @@ export function statedReset(evidence: Evidence, provider: HeaderResets): number 
 
 /** The wait that body or prose state, plausible or not; tells a throttle from a spent plan. */
 export function statedWaitMs(evidence: Evidence): number | undefined {
-  const { waitMs, atMs } = readResetText(evidence.text, evidence.receivedAtMs);
+  const { waitMs, atMs } = evidence.stated;
   const body = bodyWaitMs(partsOf(evidence.chain), waitMs);
   return body ?? waitMs ?? (atMs === undefined ? undefined : atMs - evidence.receivedAtMs);
 }

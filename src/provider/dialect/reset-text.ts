@@ -57,11 +57,11 @@ export function readResetText(text: string, nowMs: number): StatedInText {
   let atMs: number | undefined;
   let waitMs: number | undefined;
   let cues = 0;
-  for (let at = 0; at < tokens.length && cues < MOST_CUES; at++) {
+  for (let at = 0; at < tokens.length && cues < MOST_CUES && atMs === undefined; at++) {
     if (!isCue(tokens, at)) continue;
     cues++;
     const stated = readAfterCue(tokens, at, nowMs);
-    atMs ??= stated.atMs;
+    atMs = stated.atMs;
     waitMs ??= stated.waitMs;
   }
   return { ...(atMs === undefined ? {} : { atMs }), ...(waitMs === undefined ? {} : { waitMs }) };

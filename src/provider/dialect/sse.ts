@@ -26,6 +26,7 @@ export function readStream(body: string): StreamRead {
   let data = "";
   let reads = 0;
   for (const line of `${body}\n\n`.split("\n")) {
+    if (failure !== undefined) break;
     const text = line.endsWith("\r") ? line.slice(0, -1) : line;
     if (text.startsWith("event:")) name = text.slice(6).trim();
     else if (text.startsWith("data:")) data += text.slice(5);
@@ -33,8 +34,8 @@ export function readStream(body: string): StreamRead {
       const matters = name === "error" || MARKS.some((mark) => data.includes(mark));
       const event = matters && reads++ < MOST_EVENTS_READ ? asObject(readJson(data)) : undefined;
       if (event !== undefined) {
-        if (tellsFailure(event)) failure ??= event;
-        else if (name === "error" && Object.keys(event).length > 0) failure ??= { error: event };
+        if (tellsFailure(event)) failure = event;
+        else if (name === "error" && Object.keys(event).length > 0) failure = { error: event };
         else usage = event;
       }
       name = "";

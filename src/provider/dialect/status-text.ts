@@ -13,6 +13,7 @@ const LEADS = [
   "last status: ",
   "error code: ",
   "error code ",
+  "rejected (",
   "api error: ",
   "api error (",
   "api error ",

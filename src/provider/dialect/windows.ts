@@ -5,6 +5,8 @@ import { asNumber, asObject, type Json } from "./loose-json.ts";
 import { type HeaderResets, instantMs, isPlausibleReset, latest } from "./reset-moment.ts";
 
 const MOST_WINDOWS = 24;
+/** Plans run for a month at most; a reset further away is a mistake. */
+const LONGEST_PLAN_MS = 32 * 86_400_000;
 /** How exactly a reset one whole window ahead must fit to mean "not opened yet". */
 const SLIDING_MS = 60_000;
 
@@ -22,22 +24,20 @@ export interface WindowRead {
  */
 export function usageWindows(
   reads: readonly WindowRead[],
-  evidence: Pick<Evidence, "receivedAtMs" | "longestWindowMs">,
+  { receivedAtMs }: Pick<Evidence, "receivedAtMs">,
 ): readonly UsageWindow[] {
-  const { receivedAtMs } = evidence;
   const windows = new Map<string, UsageWindow>();
   for (const { name, usedPercent, windowMinutes, resetAtMs } of reads) {
     if (!/^[a-z0-9][\w.-]{0,63}$/i.test(name) || windows.has(name) || windows.size >= MOST_WINDOWS) continue;
     const minutes = windowMinutes !== undefined && windowMinutes > 0 ? windowMinutes : undefined;
     if (windowMinutes === 0 && resetAtMs === undefined) continue;
     const lengthMs = (minutes ?? 0) * 60_000;
-    const longestMs = Math.max(evidence.longestWindowMs, lengthMs);
     const slides =
       usedPercent === 0 &&
       minutes !== undefined &&
       resetAtMs !== undefined &&
       resetAtMs - receivedAtMs >= lengthMs - SLIDING_MS;
-    const isKnown = isPlausibleReset(resetAtMs, receivedAtMs, longestMs) && !slides;
+    const isKnown = isPlausibleReset(resetAtMs, receivedAtMs, LONGEST_PLAN_MS) && !slides;
     if (usedPercent === undefined && !isKnown) continue;
     windows.set(name, {
       name,

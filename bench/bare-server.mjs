@@ -1,0 +1,17 @@
+// A bare grpc-js server that sends one prepared answer: the floor for AcquireCredential.
+import { fileURLToPath } from "node:url";
+import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
+
+const [socket, answer] = process.argv.slice(2);
+const includeDirs = [fileURLToPath(new URL("../proto", import.meta.url))];
+const loaded = loadSync("authbroker/v1/credential.proto", { includeDirs, enums: String, longs: Number });
+const prepared = JSON.parse(answer);
+const server = new Server();
+server.addService(loaded["authbroker.v1.CredentialService"], {
+  AcquireCredential: (_call, reply) => reply(null, prepared),
+});
+server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (error) => {
+  if (error) throw error;
+  console.log("ready");
+});

@@ -1,0 +1,73 @@
+// Many callers at once on one expired profile: how many requests reach the token endpoint of a real
+// authorization server, and how long until the last caller has its answer.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fork } from "node:child_process";
+import { startAuthorizationServer } from "../test/support/authorization-server.mjs";
+import { call, client, show, startBroker, temporaryHome } from "./world.mjs";
+
+if (process.send !== undefined) await caller();
+else await main();
+
+/** One agent process: connects, waits for the word, makes its share of the calls at once. */
+async function caller() {
+  const [home, count] = process.argv.slice(2);
+  const own = client(home, "credential");
+  await call(client(home, "status"), "GetStatus", {});
+  process.send({ kind: "connected" });
+  await new Promise((resolve) => process.once("message", resolve));
+  const requests = Array.from({ length: Number(count) }, () =>
+    call(own, "AcquireCredential", { provider: "openai-codex" }).then(
+      (answer) => answer.lease.generation,
+      (error) => `${error.code} ${error.details}`,
+    ),
+  );
+  process.send({ kind: "done", answers: await Promise.all(requests) });
+  process.disconnect();
+  process.exit(0);
+}
+
+async function main() {
+  const [processes = 20, callers = 1_000] = process.argv.slice(2).map(Number);
+  const server = await startAuthorizationServer({ rotation: "strict" });
+  const home = temporaryHome();
+  const { tokenUrl, clientId } = server;
+  writeFileSync(join(home, "config.json"), JSON.stringify({ providers: { "openai-codex": { tokenUrl, clientId } } }));
+  await startBroker(home);
+  const tokens = await server.login({ sub: "ann", email: "ann@example.test", accountId: "acct-a" });
+  const children = Array.from({ length: processes }, () =>
+    fork(process.argv[1], [home, String(callers / processes)], { stdio: "inherit" }),
+  );
+  await Promise.all(children.map((child) => messageOf(child, "connected")));
+  const admin = client(home, "profile", "admin");
+  const { accessToken, refreshToken, idToken } = tokens;
+  const before = server.requests.length;
+  const expireTime = { seconds: Math.floor(Date.now() / 1000) - 60, nanos: 0 };
+  server.hold();
+  await call(admin, "PutProfile", {
+    profile: "openai-codex:ann",
+    oauth: { accessToken, refreshToken, idToken, expireTime },
+  });
+  const done = children.map((child) => messageOf(child, "done"));
+  for (const child of children) child.send("go");
+  await server.waitForRequests(before + 1);
+  const began = performance.now();
+  server.release();
+  const answers = (await Promise.all(done)).flatMap((message) => message.answers);
+  const lastMs = performance.now() - began;
+  const refreshes = server.requests.slice(before).filter((r) => r.grantType === "refresh_token").length;
+  const good = answers.filter((generation) => generation === 2).length;
+  show("storm", [
+    { processes, callers, "new generation": good, failed: answers.length - good, "token requests": refreshes, "ms after the endpoint's answer": Math.round(lastMs) },
+  ]);
+  await server.close();
+  process.exit(good === callers && refreshes === 1 ? 0 : 1);
+}
+
+function messageOf(child, kind) {
+  return new Promise((resolve) => {
+    child.on("message", (message) => {
+      if (message.kind === kind) resolve(message);
+    });
+  });
+}

@@ -1,0 +1,102 @@
+// What the benchmarks share: a broker in a process of its own, profiles in it, and plain statistics.
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { clientConstructor, SERVICES } from "../dist/rpc/schema.js";
+import { credentials } from "@grpc/grpc-js";
+
+const MAIN = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+
+/** A temporary directory that goes with the process. */
+export function temporaryHome() {
+  const home = mkdtempSync(join(tmpdir(), "auth-broker-bench-"));
+  process.once("exit", () => rmSync(home, { recursive: true, force: true }));
+  return home;
+}
+
+/** Starts a program and resolves with it when it prints `ready` on a line of its own. */
+export function startProgram(file, args = [], env = {}) {
+  const child = spawn(process.execPath, [file, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  process.once("exit", () => child.kill("SIGKILL"));
+  return new Promise((resolve, reject) => {
+    child.once("exit", (code) => reject(new Error(`${file} ended with ${code}`)));
+    child.stdout.on("data", (data) => {
+      if (/^ready$/m.test(String(data))) resolve(child);
+    });
+  });
+}
+
+/** `auth-broker serve` on a home; resolves when its health says SERVING. */
+export async function startBroker(home) {
+  const child = spawn(process.execPath, [MAIN, "serve"], {
+    env: { ...process.env, AUTH_BROKER_HOME: home },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  process.once("exit", () => child.kill("SIGKILL"));
+  await serving(home);
+  return child;
+}
+
+export function client(home, service, endpoint = "agent") {
+  const Client = clientConstructor(SERVICES[service]);
+  return new Client(`unix:${join(home, "run", `${endpoint}.sock`)}`, credentials.createInsecure(), {
+    "grpc.initial_reconnect_backoff_ms": 10,
+    "grpc.max_reconnect_backoff_ms": 20,
+    "grpc.min_reconnect_backoff_ms": 10,
+  });
+}
+
+export function call(client, method, request, timeoutMs = 60_000) {
+  return new Promise((resolve, reject) => {
+    client[method](request, { deadline: Date.now() + timeoutMs }, (error, answer) =>
+      error ? reject(error) : resolve(answer),
+    );
+  });
+}
+
+async function serving(home) {
+  const health = client(home, "health");
+  try {
+    for (;;) {
+      const answer = await call(health, "Check", { service: "" }, 5_000).catch(() => undefined);
+      if (answer?.status === "SERVING") return;
+    }
+  } finally {
+    health.close();
+  }
+}
+
+/** Puts `count` API-key profiles over `providers` providers, which the config of the home must name. */
+export async function putKeys(home, count, providers) {
+  const admin = client(home, "profile", "admin");
+  const puts = [];
+  for (let i = 0; i < count; i += 1) {
+    const profile = `bench-${i % providers}:p${String(i).padStart(5, "0")}`;
+    puts.push(call(admin, "PutProfile", { profile, apiKey: { key: `sk-FAKE-${i}` } }));
+  }
+  await Promise.all(puts);
+  admin.close();
+}
+
+export function keyConfig(providers) {
+  const entries = Array.from({ length: providers }, (_, i) => [`bench-${i}`, { type: "api-key" }]);
+  return JSON.stringify({ providers: Object.fromEntries(entries) });
+}
+
+export function quantile(values, q) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))];
+}
+
+export const median = (values) => quantile(values, 0.5);
+
+/** A table for people and one JSON line for scripts. */
+export function show(name, rows) {
+  console.table(rows);
+  console.log(JSON.stringify({ bench: name, node: process.version, rows }));
+}

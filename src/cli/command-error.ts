@@ -1,0 +1,87 @@
+import { CommanderError } from "commander";
+import { BrokerFailure, describe } from "../domain/failure.ts";
+import type { RemoteFailure } from "../rpc/remote.ts";
+import type { CodeName } from "../rpc/status.ts";
+
+type Details = Partial<Omit<RemoteFailure, "message">>;
+
+/** The gRPC code that a failure has which no broker reported, by its exit code. */
+const CODES: Readonly<Record<number, CodeName>> = {
+  64: "INVALID_ARGUMENT",
+  65: "INVALID_ARGUMENT",
+  66: "NOT_FOUND",
+  69: "UNAVAILABLE",
+  74: "UNAVAILABLE",
+  75: "UNAVAILABLE",
+  77: "PERMISSION_DENIED",
+  78: "FAILED_PRECONDITION",
+};
+
+/** Why a command did not do as asked: the exit code (after sysexits.h) and what to tell about it. */
+export class CommandError extends Error {
+  override readonly name = "CommandError";
+  readonly exit: number;
+  readonly code: CodeName;
+  /** Of a broker's `ErrorInfo`, or empty. */
+  readonly reason: string;
+  /** What to do next; empty if nothing is known that helps. */
+  readonly help: string;
+  readonly retryTime: Date | undefined;
+  readonly profiles: RemoteFailure["profiles"];
+
+  constructor(exit: number, message: string, details: Details = {}) {
+    super(message);
+    this.exit = exit;
+    this.code = details.code ?? CODES[exit] ?? "INTERNAL";
+    this.reason = details.reason ?? "";
+    this.help = details.help ?? "";
+    this.retryTime = details.retryTime;
+    this.profiles = details.profiles ?? [];
+  }
+}
+
+/** A value on the command line, or in what was read, that cannot be meant. */
+export function invalid(message: string, help = ""): CommandError {
+  return new CommandError(64, message, { reason: "FIELD_INVALID", help });
+}
+
+/** Whatever was thrown, as the command's end. `undefined`: the help or the version was asked for. */
+export function commandErrorOf(thrown: unknown): CommandError | undefined {
+  if (thrown instanceof CommandError) return thrown;
+  if (thrown instanceof CommanderError) return usageError(thrown);
+  if (thrown instanceof BrokerFailure && thrown.failure.kind === "field_invalid") {
+    return invalid(describe(thrown.failure));
+  }
+  if (!(thrown instanceof Error)) return new CommandError(70, "unexpected error");
+  return ofOwnKind(thrown) ?? new CommandError(70, `unexpected error: ${thrown.message}`);
+}
+
+/** The help for a command that was called wrongly has been printed by then. */
+export function isHelpShown(thrown: unknown): boolean {
+  return thrown instanceof CommanderError && thrown.code === "commander.help";
+}
+
+function usageError(thrown: CommanderError): CommandError | undefined {
+  if (thrown.exitCode === 0) return undefined;
+  const reason = thrown.code === "commander.invalidArgument" ? "FIELD_INVALID" : "";
+  // Somebody may have tried to give a secret to an option that takes none.
+  const message = thrown.message.replace(/^error: /, "").replace(/'(--[\w-]+)=[^']*'/, "'$1'");
+  return new CommandError(64, message, { reason });
+}
+
+/** Known by name and shape, because loading the classes would load what throws them. */
+function ofOwnKind(error: Error & { readonly [key: string]: unknown }): CommandError | undefined {
+  switch (error.name) {
+    case "ImportError":
+    case "EndpointError":
+      return new CommandError(Number(error.exit), error.message);
+    case "ConfigError":
+      return new CommandError(78, error.message, { help: "auth-broker config schema" });
+    case "StoreError":
+      return new CommandError(error.code === "locked" ? 75 : 74, `${error.message} (${error.path})`, {
+        help: String(error.mend),
+      });
+    default:
+      return undefined;
+  }
+}

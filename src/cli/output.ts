@@ -1,0 +1,83 @@
+import { CommandError } from "./command-error.ts";
+
+const STYLES = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39] } as const;
+export type Style = keyof typeof STYLES;
+
+const gone = new AbortController();
+/** Aborts when nobody reads standard output any more; what is printed then is dropped. */
+export const readerGone: AbortSignal = gone.signal;
+
+/**
+ * Makes a reader that went away (`auth-broker … | head -1`) an ordinary thing: the command does what
+ * it has to do and prints no more. Any other failure to write, such as a full disk, ends it with 74.
+ */
+export function guardStreams(): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    gone.abort();
+    if (error.code === "EPIPE") return;
+    process.stderr.write(`auth-broker: the output cannot be written (${error.code})\n`);
+    process.exitCode = 74;
+  });
+  process.stderr.on("error", () => {});
+}
+
+/** One or more lines of result. */
+export function print(text: string): void {
+  if (!gone.signal.aborted) process.stdout.write(`${text}\n`);
+}
+
+/** A result as JSON: on one line unless a person reads it. */
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value, undefined, process.stdout.isTTY ? 2 : undefined));
+}
+
+/** One message of a stream, always on one line. */
+export function printJsonLine(value: unknown): void {
+  print(JSON.stringify(value));
+}
+
+/** A remark that is no result. */
+export function note(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+/** Columns of the terminal that standard output is; undefined if it is none. */
+export function terminalWidth(): number | undefined {
+  if (!process.stdout.isTTY) return undefined;
+  const asked = Number(process.env.COLUMNS);
+  return Number.isInteger(asked) && asked > 0 ? asked : process.stdout.columns;
+}
+
+/** Colours a text where colour can be seen and is wanted (no-color.org). */
+export function paint(style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): string {
+  if (!stream.isTTY || process.env.NO_COLOR || process.env.TERM === "dumb") return text;
+  const [on, off] = STYLES[style];
+  return `\u001b[${on}m${text}\u001b[${off}m`;
+}
+
+/** A text from elsewhere without what could drive a terminal or hide what stands there. */
+export function plain(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "?");
+}
+
+/** A failure on standard error: for programs as JSON, else with what to do next. */
+export function printError(error: CommandError, lines: readonly string[], asJson: boolean): void {
+  if (asJson) process.stderr.write(`${JSON.stringify(errorJson(error))}\n`);
+  else for (const line of lines) process.stderr.write(`${line}\n`);
+}
+
+function errorJson({ code, reason, message, retryTime, help, profiles }: CommandError): unknown {
+  return {
+    code,
+    reason,
+    message,
+    retryTime: retryTime?.toISOString() ?? null,
+    help,
+    profiles: profiles.map(({ profile, reason: why, untilTime }) => ({
+      profile,
+      reason: why,
+      untilTime: untilTime?.toISOString() ?? null,
+    })),
+  };
+}

@@ -1,0 +1,17 @@
+import { fromTwin, toTwin } from "../rpc/json.ts";
+import type { Message } from "../rpc/schema.ts";
+import { refusedHere } from "./error.ts";
+
+/** The message of options. Throws `BrokerError`, reason `FIELD_INVALID`, naming every field that is wrong. */
+export function requestOf(name: string, options: object): Message {
+  try {
+    return fromTwin(`authbroker.v1.${name}`, options);
+  } catch (error) {
+    throw refusedHere(error);
+  }
+}
+
+/** An answer as published in `types.ts`; the schema of the message vouches for the type. */
+export function twinOf<T>(name: string, message: Message): T {
+  return toTwin(`authbroker.v1.${name}`, message) as unknown as T;
+}
