@@ -18,14 +18,16 @@ import { Latest } from "./latest.ts";
 import { LeaseIds } from "./lease.ts";
 import { Ledger } from "./ledger.ts";
 import type { Log } from "./log.ts";
+import type { Next } from "./next.ts";
 import { type PutOrder, put } from "./put.ts";
 import { Refreshes } from "./refresh.ts";
 import { RefreshSchedule } from "./refresh-schedule.ts";
-import { type Next, type ReportAnswer, release, report, type Seen } from "./report.ts";
+import { type ReportAnswer, release, report, type Seen } from "./report.ts";
 import { Sessions } from "./sessions.ts";
 import { SharedSources } from "./shared.ts";
 import { Trials } from "./trials.ts";
 import { Troubles } from "./troubles.ts";
+import { Turns } from "./turns.ts";
 import { watch } from "./watch.ts";
 
 /** What a broker is made of; everything that is not decided by the rules comes from outside. */
@@ -53,13 +55,10 @@ export interface BrokerParts {
 export class Broker {
   readonly ctx: Context;
   readonly #parts: BrokerParts;
-  readonly #schedule: RefreshSchedule;
 
   constructor(parts: BrokerParts) {
     this.#parts = parts;
-    const { ctx, schedule } = wire(parts);
-    this.ctx = ctx;
-    this.#schedule = schedule;
+    this.ctx = wire(parts);
   }
 
   /** Reads the state and closes what a former process left open. Rejects with `StoreError`. */
@@ -68,7 +67,7 @@ export class Broker {
     this.ctx.ledger.load(await store.readAll(clock.now()));
     for (const profile of this.ctx.ledger.all()) {
       if (profile.intent?.phase === "open") await this.#recover(profile);
-      this.#schedule.plan(profile.id);
+      this.ctx.plan(profile.id);
     }
   }
 
@@ -137,14 +136,18 @@ export class Broker {
   }
 }
 
-function wire(parts: BrokerParts): { readonly ctx: Context; readonly schedule: RefreshSchedule } {
+function wire(parts: BrokerParts): Context {
   const { store, clock, settings, log, providerOf, refreshGrant } = parts;
   const alarm = new Alarm(clock);
   const latest = new Latest();
   const ledger = new Ledger({ store, clock, alarm, latest, rulesOf: (id) => rulesOf(providerOf(id)) });
   const shared = new SharedSources({ ledger, clock, settings, log, read: drawingDue(parts) });
   const lanes = new Lanes(settings.refresh.lanes);
-  const plan = (profileId: string) => schedule.plan(profileId);
+  const turns = new Turns({ ledger, latest, alarm, clock });
+  const plan = (profileId: string) => {
+    schedule.plan(profileId);
+    turns.plan(profileId);
+  };
   const refreshes = new Refreshes({
     ledger,
     lanes,
@@ -165,7 +168,7 @@ function wire(parts: BrokerParts): { readonly ctx: Context; readonly schedule: R
   };
   const schedule = new RefreshSchedule({ ledger, refreshes, alarm, clock, heldUntilMs });
   ledger.onChange(plan);
-  const ctx: Context = {
+  return {
     ledger,
     latest,
     alarm,
@@ -188,7 +191,6 @@ function wire(parts: BrokerParts): { readonly ctx: Context; readonly schedule: R
     oneByOne: queue(),
     heldUntilMs,
   };
-  return { ctx, schedule };
 }
 
 function rulesOf(provider: Provider): ProviderRules & { readonly order?: readonly string[] } {

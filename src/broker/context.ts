@@ -53,7 +53,7 @@ export interface Context {
   /** Providers to show: in the configuration, or owning a profile. */
   readonly listedProviders: () => readonly string[];
   readonly fingerprintOf: (grant: Grant) => string;
-  /** Looks again at when a profile's refresh is due. */
+  /** Looks again at when something about a profile is due. */
   readonly plan: (profileId: string) => void;
   /** Runs one after the other what must not overlap. */
   readonly oneByOne: <T>(run: () => Promise<T>) => Promise<T>;

@@ -3,8 +3,13 @@ import type { Reading } from "../domain/outcome.ts";
 import { isBound } from "../domain/pool.ts";
 import { type Aftermath, acquire, type Patience } from "./acquire.ts";
 import type { Caller, Context } from "./context.ts";
+import type { Handout } from "./handout.ts";
 import type { ReadLease } from "./lease.ts";
-import type { Next } from "./report.ts";
+
+/** What a watch or a report answers with: a credential, or why there is none. */
+export type Next =
+  | { readonly kind: "granted"; readonly handout: Handout }
+  | { readonly kind: "unavailable"; readonly unavailability: Unavailability };
 
 /** A report that was taken, as its consequences need it. */
 export interface Situation {

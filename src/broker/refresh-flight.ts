@@ -74,6 +74,9 @@ export class Flying {
     const place = await this.#w.lanes.enter(clientKey(client), isUrgent);
     try {
       let isOrdered = this.#isOperator;
+      // Asked for silence while this one stood in the lane.
+      if (!isOrdered && this.#w.lanes.heldUntilMs(clientKey(client), this.#w.clock.now()) !== undefined)
+        return;
       while (await this.#once(isOrdered)) isOrdered = false;
     } finally {
       place.leave();

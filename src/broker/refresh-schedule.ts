@@ -62,7 +62,7 @@ export class RefreshSchedule {
     const profile = this.#w.ledger.get(profileId);
     if (profile === undefined) return;
     const now = this.#w.clock.now();
-    const due = refreshDueAt(profile, now);
+    const due = this.#dueOf(profileId);
     if (due === undefined || !reached(due, now)) {
       this.plan(profileId);
       return;

@@ -1,5 +1,4 @@
 import { runningFor } from "../domain/cooldown.ts";
-import type { Unavailability } from "../domain/failure.ts";
 import { BrokerFailure } from "../domain/failure.ts";
 import { defaultScope, type Outcome, type Reading, type Scope, type UsageWindow } from "../domain/outcome.ts";
 import type { Profile } from "../domain/profile.ts";
@@ -11,9 +10,9 @@ import { StoreError } from "../store/store.ts";
 import type { Patience } from "./acquire.ts";
 import { type Advice, adviceFor } from "./advice.ts";
 import type { Caller, Context } from "./context.ts";
-import { endTrialInSilence, type Handout } from "./handout.ts";
+import { endTrialInSilence } from "./handout.ts";
 import { REPORTABLE_MS, type ReadLease } from "./lease.ts";
-import { nextFor } from "./next.ts";
+import { type Next, nextFor } from "./next.ts";
 import { storeFailure } from "./refresh-flight.ts";
 
 /** What a caller saw: an outcome that it read itself, or the raw answer. */
@@ -30,10 +29,6 @@ export interface Seen {
 }
 
 export type IgnoredReason = "STALE_GENERATION" | "DUPLICATE" | "OTHER_ACCOUNT" | "PROFILE_GONE";
-
-export type Next =
-  | { readonly kind: "granted"; readonly handout: Handout }
-  | { readonly kind: "unavailable"; readonly unavailability: Unavailability };
 
 export interface ReportAnswer {
   readonly applied: boolean;

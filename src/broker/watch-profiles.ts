@@ -1,4 +1,3 @@
-import { after, type Deadline, type Now, remainingMs } from "../domain/time.ts";
 import type { Context } from "./context.ts";
 import { type CorruptView, idOf, listViews, type ProfileView } from "./status.ts";
 import { firstOf } from "./waiting.ts";
@@ -28,7 +27,7 @@ export async function* watchProfiles(
       if (news !== undefined) {
         shown = views;
         yield news;
-      } else await firstOf(ctx.alarm, [changed], nextTurn(views, ctx.clock.now()), signal);
+      } else await firstOf(ctx.alarm, [changed], [], signal);
     } finally {
       stop();
     }
@@ -54,23 +53,4 @@ function differs(a: ProfileView | CorruptView | undefined, b: ProfileView | Corr
     a.state.reason !== b.state.reason ||
     a.order !== b.order
   );
-}
-
-/** The earliest moment at which a state changes by itself. */
-function nextTurn(views: ReadonlyMap<string, ProfileView | CorruptView>, now: Now): readonly Deadline[] {
-  let soonestMs = Number.POSITIVE_INFINITY;
-  for (const view of views.values()) {
-    if ("corrupt" in view) continue;
-    const { cooldowns, backoff, grant } = view.profile;
-    const ends = [
-      ...cooldowns.map((c) => c.until),
-      backoff?.until,
-      grant.kind === "api_key" ? undefined : grant.expires,
-    ];
-    for (const end of ends) {
-      const leftMs = end === undefined ? 0 : remainingMs(end, now);
-      if (leftMs > 0) soonestMs = Math.min(soonestMs, leftMs);
-    }
-  }
-  return Number.isFinite(soonestMs) ? [after(now, soonestMs)] : [];
 }

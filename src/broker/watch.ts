@@ -5,8 +5,7 @@ import { at, type Deadline, type Now } from "../domain/time.ts";
 import { refreshPending, unavailable } from "../domain/unavailability.ts";
 import { type Caller, type Context, poolFor, resolved, sceneOf, sessionKey } from "./context.ts";
 import { type Handout, handOut } from "./handout.ts";
-import { unavailabilityOf } from "./next.ts";
-import type { Next } from "./report.ts";
+import { type Next, unavailabilityOf } from "./next.ts";
 import { firstOf } from "./waiting.ts";
 
 /** What was sent last, to tell whether there is news. */

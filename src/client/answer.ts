@@ -19,7 +19,8 @@ export function plainHeaders(headers: HeadersLike = {}): Record<string, string> 
   for (const [key, value] of entries) {
     const name = key.toLowerCase();
     const text = Array.isArray(value) ? value.join(", ") : String(value ?? "");
-    if (PRIVATE.has(name) || text === "" || name.length > LONGEST_NAME || text.length > LONGEST_HEADER) continue;
+    if (PRIVATE.has(name) || text === "" || name.length > LONGEST_NAME || text.length > LONGEST_HEADER)
+      continue;
     if (left === 0) break;
     plain[name] = text;
     left -= 1;

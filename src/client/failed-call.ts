@@ -44,7 +44,8 @@ export function isAbort(error: unknown): boolean {
 
 function answerOfFields(from: Fields, body: unknown): ProviderResponse | undefined {
   const status = from.status ?? from.statusCode;
-  if (typeof status !== "number" || !Number.isInteger(status) || status < 100 || status > 599) return undefined;
+  if (typeof status !== "number" || !Number.isInteger(status) || status < 100 || status > 599)
+    return undefined;
   const { headers } = from;
   return {
     httpStatus: status,

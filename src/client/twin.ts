@@ -1,3 +1,4 @@
+import { msOf, type Seconds } from "../rpc/instants.ts";
 import { fromTwin, toTwin } from "../rpc/json.ts";
 import type { Message } from "../rpc/schema.ts";
 import { refusedHere } from "./error.ts";
@@ -9,6 +10,11 @@ export function requestOf(name: string, options: object): Message {
   } catch (error) {
     throw refusedHere(error);
   }
+}
+
+/** `maxWait` of a request in milliseconds, if it names one. */
+export function waitMsOf({ maxWait }: Message): number | undefined {
+  return maxWait === undefined ? undefined : msOf(maxWait as Seconds);
 }
 
 /** An answer as published in `types.ts`; the schema of the message vouches for the type. */

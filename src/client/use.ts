@@ -1,72 +1,25 @@
-import { bodyBytes, isResponse, plainHeaders } from "./answer.ts";
+import { type Callback, type End, run } from "./attempt.ts";
 import type { Broker } from "./client.ts";
 import { unavailableError } from "./error.ts";
-import { answerOf, answerOfResponse, isAbort } from "./failed-call.ts";
-import type {
-  Acquired,
-  AcquireOptions,
-  Clock,
-  Credential,
-  HeadersLike,
-  Lease,
-  ProviderResponse,
-  Report,
-  ReportOptions,
-  ResponseSource,
-} from "./types.ts";
+import { requestOf, waitMsOf } from "./twin.ts";
+import type { Acquired, AcquireOptions, Clock, Lease, Report, WatchState } from "./types.ts";
 
-/** What `use` needs: the fields of an acquire, and a signal that ends it. */
+/**
+ * What `use` needs: the fields of an acquire, and a signal. With `maxWait` it also waits after a
+ * failure until a profile is usable again, altogether that long; a wait that would be longer is a
+ * `BrokerError`. Without it a failure is what the callback made of it.
+ */
 export interface UseOptions extends Omit<AcquireOptions, "provider"> {
-  /**
-   * How long to wait for a profile to become usable, also after a failure. A wait that would be longer
-   * is a `BrokerError` that says why and until when. Absent: no wait, and a failure is what the caller
-   * made of it.
-   */
-  readonly maxWait?: number | string | undefined;
   /** Ends waiting and trying. The callback sees to its own requests. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** One run of the callback. */
-export interface Attempt {
-  /** From 1. */
-  readonly number: number;
-  /** Profile id, `<provider>:<label>`. */
-  readonly profile: string;
-  readonly lease: Lease;
-  /** Part of the answer was passed on, so there must be no other try. */
-  consumed(): void;
-  /** The provider refused, as a library told that throws neither `Response` nor status. The callback ends as it likes. */
-  fail(answer: FailedAnswer): void;
-}
-
-/** An answer as libraries give it. */
-export interface FailedAnswer {
-  readonly status?: number | undefined;
-  readonly headers?: HeadersLike | undefined;
-  /** Bytes, text, or what was parsed from it. */
-  readonly body?: unknown;
-  /** What was seen in place of an answer, such as `ECONNRESET`. */
-  readonly transportError?: string | undefined;
-  /** STREAM_EVENT for an error within a stream that began well. */
-  readonly source?: ResponseSource | undefined;
-}
-
 /** A longer delay than this is not waited for between two tries. */
 const LONGEST_DELAY_MS = 60_000;
+/** A wait costs at least this much patience, so that no provider makes it endless. */
+const SHORTEST_WAIT_MS = 1_000;
 /** A good answer is not held back longer than this for its report. */
 const REPORT_OK_WITHIN_MS = 1_000;
-
-/** How a run of the callback ended. */
-interface End<T> {
-  /** Returns or throws what the callback did. */
-  readonly give: () => T;
-  /** Absent: nothing that the broker should hear of. */
-  readonly report?: Pick<ReportOptions, "outcome" | "providerResponse">;
-  readonly isFailure: boolean;
-  /** No other try. */
-  readonly isFinal: boolean;
-}
 
 /** As `Broker.use`. */
 export async function use<T>(
@@ -74,49 +27,95 @@ export async function use<T>(
   clock: Clock,
   provider: string,
   { signal, ...wanted }: UseOptions,
-  callback: (credential: Credential, attempt: Attempt) => T | Promise<T>,
+  callback: Callback<T>,
 ): Promise<T> {
   const request = { ...wanted, provider };
   const course = new Course(broker, clock, request, signal);
   let granted = await broker.acquire(request, { signal });
   for (let number = 1; ; number += 1) {
-    course.began(granted.lease);
+    course.begin(granted.lease);
     const end = await run(callback, number, granted, signal);
     const next = await course.next(granted.lease, end);
     if (next === undefined) return end.give();
+    end.drop();
     granted = next;
   }
 }
 
-async function run<T>(
-  callback: (credential: Credential, attempt: Attempt) => T | Promise<T>,
-  number: number,
-  { lease, credential }: Acquired,
-  signal: AbortSignal | undefined,
-): Promise<End<T>> {
-  let isConsumed = false;
-  let failed: ProviderResponse | undefined;
-  const attempt: Attempt = {
-    number,
-    profile: lease.profile,
-    lease,
-    consumed: () => {
-      isConsumed = true;
-    },
-    fail: ({ status, body, ...rest }) => {
-      failed = { ...rest, ...(status !== undefined && { httpStatus: status }), body: bodyBytes(body) };
-    },
-  };
-  try {
-    const value = await callback(credential, attempt);
-    const answer = failed ?? (isResponse(value) ? await answerIn(value) : undefined);
-    return { give: () => value, isFinal: isConsumed, ...judged(answer, failed !== undefined) };
-  } catch (error) {
-    const give = (): never => {
+/** The tries of one `use`, and what may follow them. */
+class Course {
+  readonly #broker: Broker;
+  readonly #clock: Clock;
+  readonly #request: AcquireOptions;
+  readonly #signal: AbortSignal | undefined;
+  readonly #tried = new Map<string, { readonly generation: number; readonly isSecond: boolean }>();
+  #waitedMs = 0;
+
+  constructor(broker: Broker, clock: Clock, request: AcquireOptions, signal: AbortSignal | undefined) {
+    this.#broker = broker;
+    this.#clock = clock;
+    this.#request = request;
+    this.#signal = signal;
+  }
+
+  begin({ profile, generation }: Lease): void {
+    this.#tried.set(profile, { generation, isSecond: this.#tried.has(profile) });
+  }
+
+  /**
+   * Reports, and gives the credential of the next try. Undefined: there is none, and the callback's end
+   * counts. Rejects when waiting would take longer than the caller allows, or the signal says so.
+   */
+  async next<T>(lease: Lease, end: End<T>): Promise<Acquired | undefined> {
+    const { report, isGood, mayRetry } = end;
+    if (report === undefined) {
+      await this.#letGo(lease);
+      return undefined;
+    }
+    // What the provider said is worth more to the caller than trouble with the report of it.
+    const timeoutMs = isGood ? REPORT_OK_WITHIN_MS : undefined;
+    const answer = await this.#broker
+      .report({ lease, ...report, acquireNext: mayRetry }, { timeoutMs, signal: this.#signal })
+      .catch(() => undefined);
+    if (answer?.next === undefined) return undefined;
+    return this.#follow(answer, answer.next).catch((error: unknown) => {
+      end.drop();
       throw error;
-    };
-    const answer = signal?.aborted ? undefined : (failed ?? (await answerOf(error)));
-    if (answer === undefined) return { give, isFailure: true, isFinal: true };
-    return { give, isFinal: isConsumed || isAbort(error), ...judged(answer, true) };
+    });
+  }
+
+  async #follow(report: Report, { granted, unavailable }: WatchState): Promise<Acquired | undefined> {
+    const { action, delay } = report.advice ?? { action: "ADVICE_ACTION_GIVE_UP", delay: 0 };
+    if (granted !== undefined) {
+      const isAdvised = action === "ADVICE_ACTION_RETRY_NEXT" || action === "ADVICE_ACTION_RETRY_SAME";
+      const isTry = isAdvised && delay <= LONGEST_DELAY_MS && this.#mayTry(granted.lease, report);
+      try {
+        if (isTry) await this.#clock.sleep(delay, this.#signal);
+        else await this.#letGo(granted.lease);
+      } catch (error) {
+        await this.#letGo(granted.lease);
+        throw error;
+      }
+      return isTry ? granted : undefined;
+    }
+    const patienceMs = waitMsOf(requestOf("AcquireCredentialRequest", this.#request));
+    if (action !== "ADVICE_ACTION_WAIT" || patienceMs === undefined) return undefined;
+    const leftMs = patienceMs - this.#waitedMs;
+    if (delay > leftMs) throw unavailableError(unavailable);
+    this.#waitedMs += Math.max(delay, SHORTEST_WAIT_MS);
+    this.#tried.clear();
+    return this.#broker.acquire({ ...this.#request, maxWait: leftMs }, { signal: this.#signal });
+  }
+
+  /** Each profile once; once more with the token that a refresh brought in place of a refused one. */
+  #mayTry({ profile, generation }: Lease, { outcome }: Report): boolean {
+    const before = this.#tried.get(profile);
+    if (before === undefined) return true;
+    return outcome === "OUTCOME_AUTH_INVALID_TOKEN" && !before.isSecond && generation > before.generation;
+  }
+
+  /** Ends a lease that will not be reported; a trial would keep others waiting. */
+  async #letGo(lease: Lease): Promise<void> {
+    await this.#broker.release(lease, { timeoutMs: REPORT_OK_WITHIN_MS }).catch(() => {});
   }
 }

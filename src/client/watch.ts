@@ -10,46 +10,45 @@ export interface Listener {
   told(state: WatchState): void;
   /** The broker is away; it is asked again until it answers. */
   lost(): void;
-  /** The broker refused the watch, or the client was closed. */
-  ended(error: BrokerError): void;
+  /** The options cannot be sent, the broker refused the watch, or the client was closed. */
+  ended(error: unknown): void;
 }
 
-/**
- * Keeps one watch open across restarts of the broker, until the function given back is called.
- * Throws `BrokerError` for options that cannot be sent.
- */
+/** Keeps one watch open across restarts of the broker, until the function given back is called. */
 export function follow(
   channel: Channel,
   clock: Clock,
   options: WatchOptions,
   listener: Listener,
 ): () => void {
-  const request = requestOf("WatchCredentialRequest", options);
   const stop = new AbortController();
-  void keepOpen(channel, clock, request, listener, stop.signal);
+  keepOpen(channel, clock, options, listener, stop.signal).catch((error: unknown) => {
+    if (!stop.signal.aborted) listener.ended(error);
+  });
   return () => stop.abort();
 }
 
+/** Runs until `stop`; rejects with what else ends the watch. */
 async function keepOpen(
   channel: Channel,
   clock: Clock,
-  request: Message,
+  options: WatchOptions,
   listener: Listener,
   stop: AbortSignal,
-): Promise<void> {
-  for (let pauseMs = 0; !stop.aborted; ) {
-    if (channel.isClosed) return listener.ended(closedError());
-    const told = (state: WatchState) => {
-      pauseMs = 0;
-      listener.told(state);
-    };
+): Promise<never> {
+  const request = requestOf("WatchCredentialRequest", options);
+  let pauseMs = 0;
+  const told = (state: WatchState) => {
+    pauseMs = 0;
+    listener.told(state);
+  };
+  for (;;) {
     const error = await once(channel.stream("credential", "WatchCredential", request), told, stop);
-    if (stop.aborted) return;
-    if (channel.isClosed) return listener.ended(closedError());
-    if (error !== undefined && !isPassing(error)) return listener.ended(error);
+    if (error !== undefined && !isPassing(error)) throw error;
+    stop.throwIfAborted();
     listener.lost();
     pauseMs = nextPause(pauseMs);
-    await clock.sleep(pauseMs, stop).catch(() => {});
+    await clock.sleep(pauseMs, stop);
   }
 }
 

@@ -53,6 +53,12 @@ export type Verdict =
   /** Not asked for, or not allowed: no candidate at all. */
   | { readonly kind: "out"; readonly reason: ExclusionReason };
 
+/** A seat of the pool with what was found about it for a request. */
+export interface Ranked {
+  readonly seat: Seat;
+  readonly verdict: Verdict;
+}
+
 /** Judges one profile for one request. */
 export function judge(seat: Seat, pool: Pool, request: Request, around: Circumstances, now: Now): Verdict {
   const outside = filtered(seat, pool, request, around);

@@ -1,7 +1,7 @@
-import { judge, type Request } from "./candidate.ts";
+import { judge, type Ranked, type Request } from "./candidate.ts";
 import type { EligibleReason, ExclusionReason } from "./failure.ts";
 import type { Pool } from "./pool.ts";
-import { type Ranked, type Scene, select } from "./selection.ts";
+import { type Scene, select } from "./selection.ts";
 import type { Now } from "./time.ts";
 import { reasonOf } from "./unavailability.ts";
 

@@ -1,4 +1,4 @@
-import { type Circumstances, judge, type Request, type Verdict } from "./candidate.ts";
+import { type Circumstances, judge, type Ranked, type Request, type Verdict } from "./candidate.ts";
 import type { EligibleReason } from "./failure.ts";
 import { isBound, isCorrupt, type Pool, type Seat } from "./pool.ts";
 import type { Profile } from "./profile.ts";
@@ -10,11 +10,6 @@ export interface Session {
   readonly home: string;
   /** The profile that serves while the home is away for a short time. */
   readonly lentTo?: string;
-}
-
-export interface Ranked {
-  readonly seat: Seat;
-  readonly verdict: Verdict;
 }
 
 /** The outcome of a selection. `session` is what the conversation's binding becomes if this is handed out. */
@@ -109,7 +104,8 @@ function lentDuringRefresh(pool: Pool, request: Request, scene: Scene, home: Sea
 
 /**
  * A choice by order and strategy. A valid token is preferred to waiting for a refresh, but never a
- * metered one to a refresh of a subscription. With `lender` the conversation stays at home there.
+ * metered one that comes later to a refresh of a subscription. With `lender` the conversation stays
+ * at home there.
  */
 function fresh(pool: Pool, request: Request, scene: Scene, now: Now, lender: string | undefined): Choice {
   const ranked: Ranked[] = [];
@@ -117,15 +113,16 @@ function fresh(pool: Pool, request: Request, scene: Scene, now: Now, lender: str
   for (const seat of pool.seats) {
     const verdict = judge(seat, pool, request, scene, now);
     ranked.push({ seat, verdict });
-    if (isOrdered && verdict.kind === "ready" && !isMetered(seat)) break;
+    if (isOrdered && verdict.kind === "ready" && !isSpared(seat, pool, ranked)) break;
   }
   const ready = ranked.filter((r) => r.verdict.kind === "ready");
   const waiting = ranked.filter((r) => r.verdict.kind === "refresh");
+  const isLast = (r: Ranked) => isSpared(r.seat, pool, ranked);
   const tiers = [
-    ready.filter((r) => !isMetered(r.seat)),
-    waiting.filter((r) => !isMetered(r.seat)),
-    ready.filter((r) => isMetered(r.seat)),
-    waiting.filter((r) => isMetered(r.seat)),
+    ready.filter((r) => !isLast(r)),
+    waiting.filter((r) => !isLast(r)),
+    ready.filter(isLast),
+    waiting.filter(isLast),
   ];
   const tier = tiers.find((t) => t.length > 0);
   if (tier === undefined) return { kind: "none", ranked };
@@ -140,6 +137,18 @@ function grantable(chosen: Ranked, reason: EligibleReason, lender: string | unde
   if (verdict.kind !== "ready") return refresh(seat, reason, false);
   const id = seat.profile.id;
   return use(seat, verdict, reason, lender === undefined ? { home: id } : { home: lender, lentTo: id });
+}
+
+/**
+ * True for a metered profile that subscriptions come before: all of them without an explicit order;
+ * with one, which gives it its place, those before it that a refresh would bring.
+ */
+function isSpared(seat: Seat, pool: Pool, ranked: readonly Ranked[]): boolean {
+  if (!isMetered(seat)) return false;
+  if (!pool.hasExplicitOrder) return true;
+  return ranked.some(
+    (r) => r.verdict.kind === "refresh" && !isMetered(r.seat) && r.seat.place < seat.place,
+  );
 }
 
 function isMetered(seat: Seat): boolean {

@@ -1,6 +1,6 @@
+import type { Ranked } from "./candidate.ts";
 import type { EligibleReason } from "./failure.ts";
 import { isCorrupt, type Strategy } from "./pool.ts";
-import type { Ranked } from "./selection.ts";
 import type { Now } from "./time.ts";
 
 /** In-memory facts that some strategies look at. */

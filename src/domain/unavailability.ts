@@ -1,7 +1,6 @@
-import type { Request, Verdict } from "./candidate.ts";
+import type { Ranked, Request, Verdict } from "./candidate.ts";
 import type { Failure, ProfileReason, Unavailability, UnavailableReason } from "./failure.ts";
 import { isCorrupt, type Pool } from "./pool.ts";
-import type { Ranked } from "./selection.ts";
 
 /** Precedence of what is left when nothing comes back by itself; the first that occurs is the reason. */
 const STUCK: readonly { readonly reasons: readonly string[]; readonly answer: UnavailableReason }[] = [

@@ -71,13 +71,16 @@ function publish(privatePath: string, path: string, mode: SocketMode): SocketFil
   return { path, device: stats.dev, inode: stats.ino };
 }
 
-/** Removes the socket if it is still the one that was bound; another one at its place stays. */
+/**
+ * Removes the socket if it is still the one that was bound; another one at its place stays. If that
+ * fails it stays too, as it does after a crash: the next broker takes over a dead socket.
+ */
 export function release(file: SocketFile): void {
   try {
     const stats = lstatSync(file.path, { bigint: true });
     if (stats.dev === file.device && stats.ino === file.inode) unlinkSync(file.path);
-  } catch (error) {
-    if (errorCode(error) !== "ENOENT") throw asEndpointError(error, file.path);
+  } catch {
+    // Nothing depends on it, and the shutdown must go on.
   }
 }
 

@@ -16,7 +16,8 @@ const RESET_AFTER_MS = 1000;
  * would be kept for as long as the caller likes (measured), also after the call was answered. From
  * the start, and from each whole message, the next message or the end must arrive within `afterMs`;
  * else the caller gets DEADLINE_EXCEEDED, and a second later its stream is reset. Other calls of the
- * same connection go on. Handlers of request streams must read without pause, since unread messages do not count.
+ * same connection go on. Handlers of request streams must read without pause, since unread messages
+ * do not count. Must be the first of the server's interceptors.
  */
 export function receiveDeadline(afterMs: number, startTimer: StartTimer): ServerInterceptor {
   return (_method, call) => {

@@ -1,5 +1,6 @@
 import type { Handout } from "../broker/handout.ts";
-import type { Next, ReportAnswer } from "../broker/report.ts";
+import type { Next } from "../broker/next.ts";
+import type { ReportAnswer } from "../broker/report.ts";
 import type { CorruptView, ProfileView, ProviderSummary } from "../broker/status.ts";
 import type { Explanation } from "../domain/explain.ts";
 import { expiryOf } from "../domain/grant.ts";

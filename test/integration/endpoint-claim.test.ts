@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   symlinkSync,
   unlinkSync,
   writeFileSync,
@@ -257,6 +258,14 @@ describe("an endpoint that stops", () => {
     writeFileSync(path, "precious");
     await listener.close();
     expect(readFileSync(path, "utf8")).toBe("precious");
+  });
+
+  test("ends all the same if its directory is gone", async () => {
+    const directory = join(ownDirectory(), "run");
+    const { listener } = await open(join(directory, "agent.sock"));
+    rmSync(directory, { recursive: true });
+    writeFileSync(directory, "");
+    await listener.close();
   });
 
   test("leaves its successor's socket alone", async () => {

@@ -1,4 +1,4 @@
-import { readdirSync, unlinkSync } from "node:fs";
+import { chmodSync, readdirSync, unlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { compiled } from "../support/compiled.ts";
@@ -57,4 +57,17 @@ describe("two processes on one path", () => {
     expect(await child.exited).toMatchObject({ code: 0 });
     expect(readdirSync(dirname(path))).toEqual([]);
   });
+});
+
+test.runIf(process.geteuid?.() === 0)("a directory without write permission is exit 77, named", async () => {
+  const directory = ownDirectory();
+  chmodSync(directory, 0o755);
+  const refused = await run(process.execPath, [
+    program.file,
+    "serve",
+    join(directory, "a.sock"),
+    "A",
+    "65534",
+  ]);
+  expect(refused).toMatchObject({ code: 77, stderr: `permission denied on ${directory}\n` });
 });

@@ -4,11 +4,12 @@ import { listen } from "../../src/endpoint/listener.ts";
 import { probe } from "../../src/endpoint/probe.ts";
 import { echoServer } from "./echo.ts";
 
-// endpoint-program serve PATH NAME: an echo server until a line comes on its standard input.
+// endpoint-program serve PATH NAME [UID]: an echo server until a line comes on its standard input.
 // endpoint-program probe PATH UID: what the probe says for that user.
-const [task, path = "", argument = ""] = process.argv.slice(2);
+const [task, path = "", argument = "", uid = ""] = process.argv.slice(2);
 
 async function serve(): Promise<void> {
+  if (uid !== "") process.seteuid?.(Number(uid));
   const { server } = echoServer(argument, serverOptions);
   const listener = await listen({
     name: argument,
@@ -24,8 +25,8 @@ async function serve(): Promise<void> {
   });
 }
 
-async function probeAs(uid: number): Promise<void> {
-  process.seteuid?.(uid);
+async function probeAs(user: number): Promise<void> {
+  process.seteuid?.(user);
   const found = await probe({ kind: "unix", path });
   process.stdout.write(`${JSON.stringify(found)}\n`);
 }

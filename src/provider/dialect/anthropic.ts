@@ -141,7 +141,6 @@ export const anthropic: Dialect = {
       "PROFILE_MODEL",
     ),
     rule("extra_usage_only", says("now draw from your extra usage"), "BILLING", "PROFILE"),
-    rule("client_refused", says("only authorized for use with claude code"), "BAD_REQUEST", "NONE"),
     rule("no_such_place", both(hasCode("not_found_error"), not(says("model"))), "SERVER_ERROR", "PROVIDER"),
   ],
   throttleScope: (evidence) => {

@@ -11,6 +11,7 @@ export const TELLING_CODES: readonly Rule[] = [
       insufficient_g1_credits_balance billing_error billing_hard_limit_reached billing_not_active
       billing_disabled payment_required exceeded_current_quota_error credit_balance_too_low
       credits_depleted credits_exhausted out_of_credits creditserror usage_not_included arrearage
+      spending-limit
     `),
     "BILLING",
     "PROFILE",
@@ -20,7 +21,7 @@ export const TELLING_CODES: readonly Rule[] = [
     listed(`
       usage_limit_reached usage_limit_exceeded usagelimitexceeded usagelimitreached quota_exceeded
       monthly_limit_reached weekly_limit_reached user_weekly_rate_limited agent_usage_limit_exceeded
-      freeusagelimiterror gousagelimiterror
+      freeusagelimiterror gousagelimiterror free-usage-exhausted
     `),
     "USAGE_LIMIT",
     "PROFILE",
@@ -113,14 +114,16 @@ export const GENERAL_CODES: readonly Rule[] = [
   ),
   rule(
     "code.permission",
-    listed("permission_error permission_denied permission_denied_error forbidden access_denied"),
+    listed(
+      "permission_error permission_denied permission_denied_error forbidden forbidden_error access_denied",
+    ),
     "FORBIDDEN",
     "PROFILE",
   ),
   rule("code.timeout", listed("timeout_error deadline_exceeded request_timeout"), "TIMEOUT", "NONE"),
   {
     name: "code.server_error",
-    when: listed("api_error server_error internal_error internal_server_error unavailable"),
+    when: listed("api_error server_error internal_error internal_server_error upstream_error unavailable"),
     verdict: ({ source }) => ({
       outcome: "SERVER_ERROR",
       // One response that broke off says nothing about the next one.

@@ -123,13 +123,13 @@ export function codesOf(chain: readonly JsonObject[]): ReadonlySet<string> {
   return codes;
 }
 
-/** Adds a code in the forms it is known by: `a:b` counts as `a` too, `com.amazon#a` as `a`. */
+/** Adds a code in the forms it is known by: `a:b` counts as `a` and `b` too, `com.amazon#a` as `a`. */
 export function addCode(codes: Set<string>, text: string | undefined): void {
   if (text === undefined || text.length > 80 || text.includes(" ")) return;
   const code = text.slice(text.indexOf("#") + 1).toLowerCase();
   codes.add(code);
   const colon = code.indexOf(":");
-  if (colon > 0) codes.add(code.slice(0, colon));
+  if (colon > 0) codes.add(code.slice(0, colon)).add(code.slice(colon + 1));
 }
 
 /** True if the object says that something failed, whatever the HTTP status. */

@@ -48,6 +48,7 @@ const BILLING: Rule = rule(
       "credit balance is too low",
       "credit balance too low",
       "is out of credits",
+      "have run out of credits",
       "hit your spend cap",
       "used up your points",
       "payment required: insufficient",
@@ -105,6 +106,7 @@ const USAGE: Rule = rule(
       "quota will reset",
       "individual quota reached",
       "you have no quota",
+      "used all the included free usage",
     ),
     both(
       isVouched,

@@ -9,7 +9,7 @@ const LONGEST_STRICT = 16_384;
 const LONGEST = 65_536;
 const DEEPEST = 32;
 /** Of values and of escapes; error bodies have far fewer. */
-const MOST_PARTS = 2_000;
+const MOST_PARTS = 1_000;
 
 export function asObject(value: Json | undefined): JsonObject | undefined {
   return typeof value === "object" && value !== null && !Array.isArray(value)

@@ -104,6 +104,21 @@ const PLACE_REFUSED: Rule = rule(
   "PROVIDER",
 );
 
+/** The program is not welcome; every account would be told the same. */
+const CLIENT_REFUSED: Rule = rule(
+  "text.client_refused",
+  both(
+    isVouched,
+    says(
+      "only authorized for use with claude code",
+      "only available for coding agents",
+      "only allows codex official clients",
+    ),
+  ),
+  "FORBIDDEN",
+  "PROVIDER",
+);
+
 const TOKEN_REFUSED: Rule = rule(
   "text.token_refused",
   both(
@@ -158,6 +173,7 @@ export const PHRASES: readonly Rule[] = [
   ...LIMIT_PHRASES,
   OVERLOADED,
   PLACE_REFUSED,
+  CLIENT_REFUSED,
   TOKEN_REFUSED,
   MODEL_NOT_FOUND,
   ...THROTTLE_PHRASES,

@@ -67,6 +67,9 @@ const isClientRefused = hasCode(
   "org_internal",
 );
 
+/** Vendors whose own clients take any 401 of the token endpoint for the end of the login. */
+const FINAL_401: ReadonlySet<string> = new Set(["openai-codex", "kimi"]);
+
 /** Our own check of a fresh token failed; the server granted it. */
 const isClockTrouble = says(
   "token is in the future",
@@ -126,7 +129,10 @@ export const TOKEN_RULES: readonly TokenRule[] = [
   ...SERVER_TROUBLE,
   dead("refresh_token_refused", both(givesVerdict, either(saysDead, saysSessionEnded))),
   dead("bad_credentials", both(hasStatus(401), says("bad credentials"))),
-  dead("unauthorized", (evidence, providerId) => providerId === "kimi" && evidence.status === 401),
+  dead(
+    "unauthorized",
+    ({ status, form }, providerId) => status === 401 && form === "json" && FINAL_401.has(providerId),
+  ),
   ...TRANSPORT.map(({ name, when, verdict }) => {
     const { outcome } = verdict as { outcome: Outcome };
     return notNow(name.slice(name.indexOf(".") + 1), when, outcome, "NONE");

@@ -1,0 +1,59 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type Lease, LeaseIds } from "../../src/broker/lease.ts";
+
+const KEY = new Uint8Array(32).fill(7);
+const ids = new LeaseIds(KEY);
+
+const lease: Lease = {
+  profile: "openai-codex:work",
+  generation: 3,
+  accountEpoch: "epoch-1",
+  request: {
+    provider: "openai-codex",
+    model: "gpt-5.4",
+    sessionId: "s1",
+    pool: "",
+    kinds: ["oauth"],
+    minValidForMs: 60_000,
+    profile: "",
+    excludeProfiles: ["openai-codex:other"],
+  },
+  endpoint: "agent",
+  uid: 1000,
+  issuedAtMs: 1_800_000_000_000,
+  expiresAtMs: 1_800_003_600_000,
+  trial: true,
+  channel: "watch",
+};
+
+describe("a lease id", () => {
+  test("brings back everything that a report must know", () => {
+    const { tag: _tag, ...read } = ids.read(ids.write(lease)) ?? { tag: "" };
+    expect(read).toEqual(lease);
+  });
+
+  test("is another one each time, with another tag", () => {
+    const [a, b] = [ids.write(lease), ids.write(lease)];
+    expect(a).not.toBe(b);
+    expect(ids.read(a)?.tag).not.toBe(ids.read(b)?.tag);
+  });
+
+  test("altered in any one character is unknown", () => {
+    const id = ids.write(lease);
+    fc.assert(
+      fc.property(fc.nat(id.length - 1), fc.constantFrom(..."ABab01-_.="), (at, letter) => {
+        fc.pre(id[at] !== letter);
+        expect(ids.read(id.slice(0, at) + letter + id.slice(at + 1))).toBeUndefined();
+      }),
+    );
+  });
+
+  test("made with another key is unknown", () => {
+    expect(new LeaseIds(new Uint8Array(32).fill(8)).read(ids.write(lease))).toBeUndefined();
+  });
+
+  test.each(["", ".", "a.b", "x".repeat(100_000)])("that is no id at all is unknown", (text) => {
+    expect(ids.read(text)).toBeUndefined();
+  });
+});
