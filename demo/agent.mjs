@@ -1,16 +1,15 @@
 import { createHash } from "node:crypto";
 import { connect } from "../dist/client/index.js";
 
-/**
- * An agent: a process of its own that knows the broker and nothing else. Prints one JSON per line and
+/*
+ * An agent: a process of its own that knows the broker and nothing else. Prints one JSON a line, and
  * never a token.
  *
- *   agent.mjs call SESSION     acquires and calls the model once
- *   agent.mjs crowd COUNT      acquires COUNT times at once
- *   agent.mjs watch            tells which profile it was given, at each change, until it is ended
+ *   agent.mjs crowd COUNT   acquires COUNT times at once
+ *   agent.mjs watch         tells which profile it may use, at each change, until it is ended
  */
-const PROVIDER = "openai-codex";
-const MODEL = "gpt-5.4";
+// One of the demo's tokens lives for a few seconds only: the usual minute of validity would be out of reach.
+const WANTED = { provider: "openai-codex", model: "gpt-5.4", minValidFor: "1s" };
 
 const print = (value) => void process.stdout.write(`${JSON.stringify(value)}\n`);
 
@@ -20,26 +19,21 @@ function describe({ lease, credential }) {
   return {
     profile: lease.profile,
     generation: lease.generation,
-    token: createHash("sha256").update(accessToken).digest("hex").slice(0, 8),
-    goodForSec: Math.floor((expireTime - Date.now()) / 1000),
+    token: createHash("sha256").update(accessToken).digest("hex").slice(0, 12),
+    goodForSec: Math.floor((expireTime.getTime() - Date.now()) / 1000),
   };
 }
 
-const [what, argument] = process.argv.slice(2);
-await using broker = await connect();
+const [what, count] = process.argv.slice(2);
+const broker = await connect();
 
-if (what === "call") {
-  const granted = await broker.acquire({ provider: PROVIDER, model: MODEL, sessionId: argument });
-  const { baseUrl, headers } = granted.credential;
-  const response = await fetch(`${baseUrl}/responses`, { method: "POST", headers, body: "{}" });
-  print({ ...describe(granted), status: response.status });
-} else if (what === "crowd") {
-  const asked = Array.from({ length: Number(argument) }, () => broker.acquire({ provider: PROVIDER }));
+if (what === "crowd") {
+  const asked = Array.from({ length: Number(count) }, () => broker.acquire(WANTED));
+  print({ asked: asked.length });
   for (const granted of await Promise.all(asked)) print(describe(granted));
-} else if (what === "watch") {
-  for await (const state of broker.watch({ provider: PROVIDER, model: MODEL })) {
-    print(state.granted === undefined ? { unavailable: state.unavailable.reason } : describe(state.granted));
-  }
 } else {
-  throw new Error(`no such agent: ${what}`);
+  for await (const { granted, unavailable } of broker.watch(WANTED)) {
+    print(granted === undefined ? { unavailable: unavailable.reason } : describe(granted));
+  }
 }
+await broker.close();

@@ -1,22 +1,20 @@
-import { styleText } from "node:util";
+let steps = 0;
 
-let step = 0;
+const paint = (code, text) => (process.stdout.isTTY ? `\u001b[${code}m${text}\u001b[0m` : text);
 
-const paint = (style, text) => (process.stdout.isTTY ? styleText(style, text) : text);
-
-/** Begins a step of the demo. */
-export function heading(title) {
-  step++;
-  console.log(`\n${paint("bold", `${step}. ${title}`)}`);
+/** Begins a step. */
+export function step(title) {
+  steps++;
+  console.log(`\n${paint(1, `${steps}. ${title}`)}`);
 }
 
-/** Something that was seen to happen. */
+/** Something that was seen to happen, indented under its step. */
 export function say(text) {
-  console.log(`   ${text}`);
+  for (const line of text.trimEnd().split("\n")) console.log(line === "" ? "" : `   ${line}`);
 }
 
-/** Something that must have happened: the demo ends with an error if it did not. */
+/** Something that must have happened; the demo ends here if it did not. */
 export function check(happened, text) {
-  if (!happened) throw new Error(`did not happen: ${text}`);
-  console.log(`   ${paint("green", "✓")} ${text}`);
+  if (!happened) throw new Error(`this did not happen: ${text}`);
+  console.log(`   ${paint(32, "✓")} ${text}`);
 }

@@ -71,13 +71,14 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
   const { clock = systemClock, log = SILENT } = options;
   const where = placesOf(options);
   const config = options.config ?? (await loadConfig(where.configFile));
-  const key = await installKey(where.keyFile);
   const store = await openLowdbStore({
     directory: where.stateDir,
     now: () => clock.now(),
     warn: (message) => log.warn({}, message),
   });
   try {
+    // Under the lock, so that two starting brokers cannot both make a key.
+    const key = await installKey(where.keyFile);
     return await serve({ options, config, where, clock, log, key, store });
   } catch (error) {
     await store.close();

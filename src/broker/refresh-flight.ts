@@ -69,7 +69,7 @@ export class Flying {
         { profile: profile.id },
         "cannot refresh: the config names no tokenUrl for this provider",
       );
-      return this.#commit({ type: "refresh_not_now", from: profile.generation }, true);
+      return this.#commit({ type: "refresh_not_now", from: profile.generation }, profile.accountEpoch, true);
     }
     const place = await this.#w.lanes.enter(clientKey(client), isUrgent);
     try {
@@ -164,7 +164,7 @@ export class Flying {
     const isGrant = event.type === "refresh_granted";
     for (let failures = 0; ; failures += 1) {
       try {
-        await this.#commit(event, !isGrant);
+        await this.#commit(event, profile.accountEpoch, !isGrant);
         return;
       } catch (error) {
         if (error instanceof BrokerFailure) return;
@@ -175,11 +175,13 @@ export class Flying {
     }
   }
 
-  async #commit(event: Event, keep: boolean): Promise<void> {
+  async #commit(event: Event, epoch: string, keep: boolean): Promise<void> {
     await this.#w.ledger.commit(
       this.#id,
       (profile) => {
         if (profile === undefined) throw new BrokerFailure({ kind: "profile_unknown", profile: this.#id });
+        // Removed and made anew meanwhile: the same id and generation, but another login.
+        if (profile.accountEpoch !== epoch) return profile;
         return transition(profile, event, this.#w.clock.now(), this.#w.settings);
       },
       { keep },

@@ -94,14 +94,15 @@ async function returned<T>(value: T, { isConsumed, failed }: Said): Promise<End<
     give: () => value,
     drop: () => void response?.body?.cancel().catch(() => {}),
   };
-  if (failed === undefined && (response === undefined || isGood(response))) {
-    // The body of a good answer is the caller's alone; its headers tell how full the usage windows are.
-    const answer = response && { httpStatus: response.status, headers: plainHeaders(response.headers) };
-    const report = answer === undefined ? { outcome: "OK" as const } : { providerResponse: answer };
-    return { ...end, report, isGood: true, mayRetry: false };
-  }
-  const answer = failed ?? (response === undefined ? {} : await answerOfResponse(response));
-  return { ...end, ...failure(answer, isConsumed), mayRetry: !isConsumed };
+  const refusal = response !== undefined && !isGood(response) ? await answerOfResponse(response) : undefined;
+  const answer = failed ?? refusal;
+  if (answer !== undefined) return { ...end, ...failure(answer, isConsumed), mayRetry: !isConsumed };
+  // The body of a good answer is the caller's alone; its headers tell how full the usage windows are.
+  const report =
+    response === undefined
+      ? { outcome: "OK" as const }
+      : { providerResponse: { httpStatus: response.status, headers: plainHeaders(response.headers) } };
+  return { ...end, report, isGood: true, mayRetry: false };
 }
 
 async function thrown(error: unknown, said: Said, signal: AbortSignal | undefined): Promise<End<never>> {

@@ -11,7 +11,7 @@ import {
 import { type Address, addressText, grpcTarget } from "../endpoint/address.ts";
 import { type Probe, probe } from "../endpoint/probe.ts";
 import { type Message, SERVICES, serviceDefinition } from "../rpc/schema.ts";
-import { BrokerError, callError, connectionError, forbiddenError } from "./error.ts";
+import { BrokerError, callError, closedError, connectionError, forbiddenError } from "./error.ts";
 import type { Clock } from "./types.ts";
 
 /**
@@ -82,6 +82,7 @@ export class Channel {
 
   /** A stream of answers. Its `error` event brings what `callError` reads. Ends with `close`. */
   stream(service: keyof typeof SERVICES, method: string, request: Message): ClientReadableStream<Message> {
+    if (this.#isClosed) throw closedError();
     const { path, requestSerialize, responseDeserialize } = this.#method(service, method);
     const call = this.#client.makeServerStreamRequest(
       path,
@@ -143,7 +144,7 @@ export class Channel {
     if (failure.code === "DEADLINE_EXCEEDED" && isThere) {
       return connectionError("DEADLINE_EXCEEDED", "the broker did not answer within the time of this call");
     }
-    if (failure.code !== "UNAVAILABLE" && failure.code !== "DEADLINE_EXCEEDED") return failure;
+    if (failure.code !== "DEADLINE_EXCEEDED" && !isPassing(failure)) return failure;
     const place = addressText(this.#address);
     return connectionError(
       "UNAVAILABLE",
@@ -197,18 +198,18 @@ export async function openChannel(address: Address, clock: Clock, timeoutMs: num
   }
 }
 
-/** True for errors that pass by themselves: a broken connection, a broker that starts or stops. */
+/**
+ * True for errors that pass by themselves: a broken connection, a broker that starts or stops. A broker
+ * that ends in the middle of a call shows as `CANCELLED`, unless it was this side that cancelled.
+ */
 export function isPassing({ code, reason }: BrokerError): boolean {
-  return reason === "STARTING" || reason === "DRAINING" || (reason === "" && code === "UNAVAILABLE");
+  const isBroken = reason === "" && (code === "UNAVAILABLE" || code === "CANCELLED");
+  return isBroken || reason === "STARTING" || reason === "DRAINING";
 }
 
 /** The next pause between two attempts; the first follows at once, because a call waits for its connection anyway. */
 export function nextPause(pauseMs: number): number {
   return Math.min(Math.max(pauseMs * 2, SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS);
-}
-
-export function closedError(): BrokerError {
-  return connectionError("CANCELLED", "this client of the broker is closed");
 }
 
 function refuseUnlessLive({ state, message }: Probe): void {

@@ -92,8 +92,8 @@ export class Broker {
   async report({ lease, ...options }: ReportOptions, call: CallOptions = {}): Promise<Report> {
     const { providerResponse } = options;
     const request = requestOf("ReportOutcomeRequest", {
-      ...(lease !== undefined && { leaseId: lease.leaseId }),
       ...options,
+      ...(lease !== undefined && { leaseId: lease.leaseId }),
       ...(providerResponse !== undefined && { providerResponse: sendable(providerResponse) }),
     });
     const timeoutMs = call.timeoutMs ?? CALL_MS;

@@ -45,6 +45,11 @@ export function connectionError(
   return new BrokerError({ code, reason: "", message, profiles: [] });
 }
 
+/** Somebody calls a client that was closed, or closes it during a call. */
+export function closedError(): BrokerError {
+  return connectionError("CANCELLED", "this client of the broker is closed");
+}
+
 /** This user or program may not use the endpoint, and the system or a closed connection says so. */
 export function forbiddenError(message: string): BrokerError {
   const reason = "CLIENT_FORBIDDEN";

@@ -1,8 +1,23 @@
 import { type Callback, type End, run } from "./attempt.ts";
-import type { Broker } from "./client.ts";
 import { unavailableError } from "./error.ts";
 import { requestOf, waitMsOf } from "./twin.ts";
-import type { Acquired, AcquireOptions, Clock, Lease, Report, WatchState } from "./types.ts";
+import type {
+  Acquired,
+  AcquireOptions,
+  CallOptions,
+  Clock,
+  Lease,
+  Report,
+  ReportOptions,
+  WatchState,
+} from "./types.ts";
+
+/** The calls that `use` is made of. */
+export interface Calls {
+  acquire(options: AcquireOptions, call?: CallOptions): Promise<Acquired>;
+  report(options: ReportOptions, call?: CallOptions): Promise<Report>;
+  release(lease: Lease, call?: CallOptions): Promise<void>;
+}
 
 /**
  * What `use` needs: the fields of an acquire, and a signal. With `maxWait` it also waits after a
@@ -23,15 +38,15 @@ const REPORT_OK_WITHIN_MS = 1_000;
 
 /** As `Broker.use`. */
 export async function use<T>(
-  broker: Broker,
+  calls: Calls,
   clock: Clock,
   provider: string,
   { signal, ...wanted }: UseOptions,
   callback: Callback<T>,
 ): Promise<T> {
   const request = { ...wanted, provider };
-  const course = new Course(broker, clock, request, signal);
-  let granted = await broker.acquire(request, { signal });
+  const course = new Course(calls, clock, request, signal);
+  let granted = await calls.acquire(request, { signal });
   for (let number = 1; ; number += 1) {
     course.begin(granted.lease);
     const end = await run(callback, number, granted, signal);
@@ -44,15 +59,15 @@ export async function use<T>(
 
 /** The tries of one `use`, and what may follow them. */
 class Course {
-  readonly #broker: Broker;
+  readonly #calls: Calls;
   readonly #clock: Clock;
   readonly #request: AcquireOptions;
   readonly #signal: AbortSignal | undefined;
   readonly #tried = new Map<string, { readonly generation: number; readonly isSecond: boolean }>();
   #waitedMs = 0;
 
-  constructor(broker: Broker, clock: Clock, request: AcquireOptions, signal: AbortSignal | undefined) {
-    this.#broker = broker;
+  constructor(calls: Calls, clock: Clock, request: AcquireOptions, signal: AbortSignal | undefined) {
+    this.#calls = calls;
     this.#clock = clock;
     this.#request = request;
     this.#signal = signal;
@@ -74,7 +89,7 @@ class Course {
     }
     // What the provider said is worth more to the caller than trouble with the report of it.
     const timeoutMs = isGood ? REPORT_OK_WITHIN_MS : undefined;
-    const answer = await this.#broker
+    const answer = await this.#calls
       .report({ lease, ...report, acquireNext: mayRetry }, { timeoutMs, signal: this.#signal })
       .catch(() => undefined);
     if (answer?.next === undefined) return undefined;
@@ -88,15 +103,15 @@ class Course {
     const { action, delay } = report.advice ?? { action: "ADVICE_ACTION_GIVE_UP", delay: 0 };
     if (granted !== undefined) {
       const isAdvised = action === "ADVICE_ACTION_RETRY_NEXT" || action === "ADVICE_ACTION_RETRY_SAME";
-      const isTry = isAdvised && delay <= LONGEST_DELAY_MS && this.#mayTry(granted.lease, report);
-      try {
-        if (isTry) await this.#clock.sleep(delay, this.#signal);
-        else await this.#letGo(granted.lease);
-      } catch (error) {
+      if (!isAdvised || delay > LONGEST_DELAY_MS || !this.#mayTry(granted.lease, report)) {
+        await this.#letGo(granted.lease);
+        return undefined;
+      }
+      await this.#clock.sleep(delay, this.#signal).catch(async (error: unknown) => {
         await this.#letGo(granted.lease);
         throw error;
-      }
-      return isTry ? granted : undefined;
+      });
+      return granted;
     }
     const patienceMs = waitMsOf(requestOf("AcquireCredentialRequest", this.#request));
     if (action !== "ADVICE_ACTION_WAIT" || patienceMs === undefined) return undefined;
@@ -104,7 +119,7 @@ class Course {
     if (delay > leftMs) throw unavailableError(unavailable);
     this.#waitedMs += Math.max(delay, SHORTEST_WAIT_MS);
     this.#tried.clear();
-    return this.#broker.acquire({ ...this.#request, maxWait: leftMs }, { signal: this.#signal });
+    return this.#calls.acquire({ ...this.#request, maxWait: leftMs }, { signal: this.#signal });
   }
 
   /** Each profile once; once more with the token that a refresh brought in place of a refused one. */
@@ -116,6 +131,6 @@ class Course {
 
   /** Ends a lease that will not be reported; a trial would keep others waiting. */
   async #letGo(lease: Lease): Promise<void> {
-    await this.#broker.release(lease, { timeoutMs: REPORT_OK_WITHIN_MS }).catch(() => {});
+    await this.#calls.release(lease, { timeoutMs: REPORT_OK_WITHIN_MS }).catch(() => {});
   }
 }

@@ -1,7 +1,7 @@
 import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
 import type { Message } from "../rpc/schema.ts";
-import { type Channel, closedError, isPassing, nextPause } from "./channel.ts";
-import { type BrokerError, callError } from "./error.ts";
+import { type Channel, isPassing, nextPause } from "./channel.ts";
+import { type BrokerError, callError, closedError } from "./error.ts";
 import { requestOf, twinOf } from "./twin.ts";
 import type { Clock, WatchOptions, WatchState } from "./types.ts";
 
@@ -44,6 +44,7 @@ async function keepOpen(
   };
   for (;;) {
     const error = await once(channel.stream("credential", "WatchCredential", request), told, stop);
+    if (channel.isClosed) throw closedError();
     if (error !== undefined && !isPassing(error)) throw error;
     stop.throwIfAborted();
     listener.lost();

@@ -146,9 +146,7 @@ function grantable(chosen: Ranked, reason: EligibleReason, lender: string | unde
 function isSpared(seat: Seat, pool: Pool, ranked: readonly Ranked[]): boolean {
   if (!isMetered(seat)) return false;
   if (!pool.hasExplicitOrder) return true;
-  return ranked.some(
-    (r) => r.verdict.kind === "refresh" && !isMetered(r.seat) && r.seat.place < seat.place,
-  );
+  return ranked.some((r) => r.verdict.kind === "refresh" && !isMetered(r.seat) && r.seat.place < seat.place);
 }
 
 function isMetered(seat: Seat): boolean {

@@ -22,7 +22,7 @@ export function unavailable(
   if (corrupt !== undefined) {
     return { kind: "store_corrupt", path: corrupt, mend: "repair the file or put the profile anew" };
   }
-  const { reason, retryAtMs, help } = answerOf(pool, request, ranked);
+  const { reason, retryAtMs, help = moveHelp(request, stayed) } = answerOf(pool, request, ranked);
   const unavailability: Unavailability = {
     reason,
     message: messageOf(reason, request, stayed),
@@ -112,11 +112,17 @@ function messageOf(reason: UnavailableReason, request: Request, stayed: string |
   const { provider } = request;
   const what = MESSAGES[reason];
   if (stayed === undefined) return `${provider}: ${what}`;
-  const session = request.sessionId === "" ? "" : ` --session ${request.sessionId}`;
   return (
     `${provider}: ${what}; work stays on "${stayed}" because this provider's terms bind it to one account. ` +
-    `To go on with another: auth-broker acquire ${provider} --profile P${session}`
+    `To go on with another: ${moveHelp(request, stayed)}`
   );
+}
+
+/** The command that moves work which the broker may not move by itself. */
+function moveHelp({ provider, sessionId }: Request, stayed: string | undefined): string | undefined {
+  if (stayed === undefined) return undefined;
+  const session = sessionId === "" ? "" : ` --session ${sessionId}`;
+  return `auth-broker acquire ${provider} --profile P${session}`;
 }
 
 const MESSAGES: Readonly<Record<UnavailableReason, string>> = {

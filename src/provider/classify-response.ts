@@ -61,7 +61,8 @@ function readFailure(
   evidence: Evidence,
   windows: readonly UsageWindow[],
 ): Reading {
-  const { name, verdict: decided } = firstFit(isCredible(evidence) ? rules : [UNRECOGNIZED], evidence);
+  const asked = isCredible(evidence) ? rules : evidence.transportError === "" ? [] : TRANSPORT;
+  const { name, verdict: decided } = firstFit(asked, evidence);
   const verdict = throttled(decided, evidence, dialect);
   const { outcome, ban } = verdict;
   const retryAtMs =

@@ -91,7 +91,9 @@ class LowdbStore implements Store {
       const found = document.data?.revision ?? 0;
       if (found !== revision) throw conflict(this.#profiles.pathOf(name), found, revision);
       const next = revision + 1;
-      await commit(document, { value: profile, revision: next, reserve: options.reserve === true });
+      // A report made during a refresh must not use up the space that waits for the new grant.
+      const reserve = options.reserve === true || profile.intent?.phase === "open";
+      await commit(document, { value: profile, revision: next, reserve });
       return next;
     });
   }

@@ -37,9 +37,8 @@ export async function writeDurable(
 
 /**
  * Sets space aside: the next `writeDurable` of up to `size` bytes to this path needs no new space on
- * the disk. Good on file systems that overwrite in place (ext4, xfs, tmpfs, APFS and NTFS without
- * compression), not on those that copy on write (btrfs, zfs). Rejects with `StoreError`; what was
- * set aside before then stays.
+ * the disk. Holds on file systems that overwrite in place (tried on ext4 and tmpfs), not on those that
+ * copy on write, such as btrfs and zfs. Rejects with `StoreError`; what was set aside before stays.
  */
 export async function reserve(path: string, size: number): Promise<void> {
   const spare = path + SPARE;
@@ -93,7 +92,7 @@ export async function proveWritable(directory: string, size: number): Promise<vo
 
 /**
  * The whole content of a file; undefined if there is none. Takes rights of group and others away
- * from it. Synchronous: for many small files three times faster than the thread pool (measured).
+ * from it. Synchronous: for a thousand small files several times faster than the thread pool (measured).
  * Throws `StoreError` `unreadable`, also for what is no file or is larger than `limit` bytes.
  */
 export function readPrivate(path: string, limit: number): Buffer | undefined {

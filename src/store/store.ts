@@ -42,7 +42,8 @@ export interface Store {
   /**
    * Writes a profile whose stored revision is `revision` (0: not there yet) and gives the new
    * revision. With `reserve` the space for the next `replace` of the same profile is set aside as
-   * part of the same promise, so that one cannot fail for want of space.
+   * part of the same promise, so that one cannot fail for want of space. A profile whose refresh is
+   * open (`intent`) is always written so.
    */
   replace(profile: Profile, revision: number, options?: { readonly reserve?: boolean }): Promise<number>;
   /** Removes a profile and what was reserved for it. Removing an absent one is no error. */

@@ -254,11 +254,12 @@ describe.each(Object.keys(media))("the %s store", (kind) => {
 
   it("finishes what was asked before it was closed, and refuses what comes after", async () => {
     const store = await openNew();
-    const written = store.replace(profileWith(), 0);
-    const closed = store.close();
+    const order: string[] = [];
+    const written = store.replace(profileWith(), 0).then(() => order.push("written"));
+    const closed = store.close().then(() => order.push("closed"));
     await expect(store.replace(profileWith({ generation: 2 }), 1)).rejects.toMatchObject({ code: "io" });
-    await closed;
-    expect(await written).toBe(1);
+    await Promise.all([written, closed]);
+    expect(order).toEqual(["written", "closed"]);
     expect(await ids(await reopen())).toEqual([profileWith().id]);
   });
 

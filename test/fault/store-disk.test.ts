@@ -93,9 +93,16 @@ describe.runIf(trial !== undefined)("a disk", () => {
 
   it("that fills up keeps the reservation through reports made meanwhile", async () => {
     const store = await open();
-    await store.replace(profileWith(), 0, { reserve: true });
+    const intent = {
+      generation: 1,
+      rotation: "strict",
+      setAtMs: FIXED_NOW.wallMs,
+      replay: 0,
+      phase: "open",
+    } as const;
+    await store.replace(profileWith({ intent }), 0, { reserve: true });
     disk.fill();
-    const report = store.replace(profileWith({ proven: true }), 1, { reserve: true });
+    const report = store.replace(profileWith({ intent, proven: true }), 1);
     await expect(report).rejects.toMatchObject({ code: "full" });
     expect(await store.replace(profileWith({ generation: 2, grant: biggerGrant() }), 1)).toBe(2);
   });

@@ -1,11 +1,11 @@
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openLowdbStore } from "../../src/store/lowdb.ts";
 import { FIXED_NOW, oauthGrantWith, profileWith } from "../support/arbitrary.ts";
 import { compiled } from "../support/compiled.ts";
-import { start } from "../support/process.mjs";
+import { run, start } from "../support/process.mjs";
 import type { FileCall, Trace } from "../support/strace.ts";
 import { straceWorks, trace } from "../support/strace.ts";
 
@@ -121,6 +121,27 @@ describe.runIf(usable).each(Object.keys(ways) as (keyof typeof ways)[])("a write
       }
     },
   );
+});
+
+describe.runIf(usable)("a new store", () => {
+  it("is durable itself: each directory is synced into the one above it", async () => {
+    rmSync(directory, { recursive: true, force: true });
+    const log = join(scratch, "open.log");
+    const strace = ["-f", "-y", "-e", "trace=mkdir,mkdirat,fsync", "-o", log];
+    await run("strace", [...strace, process.execPath, program.file, "open", directory]);
+    const steps = readFileSync(log, "utf8").split("\n");
+    for (const [above, below] of [
+      [scratch, directory],
+      [directory, join(directory, "profiles")],
+    ]) {
+      const made = steps.findIndex(
+        (line) => line.includes("mkdir") && line.includes(`"${below}"`) && / = 0$/.test(line),
+      );
+      const synced = steps.findLastIndex((line) => line.includes("fsync(") && line.includes(`<${above}>`));
+      expect(made, below).toBeGreaterThanOrEqual(0);
+      expect(synced, above).toBeGreaterThan(made);
+    }
+  });
 });
 
 describe("a write that stops short", () => {

@@ -263,7 +263,10 @@ test("earliest_reset spends what resets soonest, by observed windows", async () 
       usageWindows: [window(broker.inTime(ms))],
     });
   }
-  expect(await ranking(broker)).toMatchObject({ able: [`${CODEX}:b`, `${CODEX}:a`], reason: "EARLIEST_RESET" });
+  expect(await ranking(broker)).toMatchObject({
+    able: [`${CODEX}:b`, `${CODEX}:a`],
+    reason: "EARLIEST_RESET",
+  });
   expect(await broker.serves(CODEX)).toBe(`${CODEX}:b`);
 });
 
@@ -271,7 +274,11 @@ test("a token of unknown expiry satisfies any min_valid_for", async () => {
   await using broker = await world();
   await broker.putToken(`${CODEX}:t`);
   const { credential } = await broker.acquire({ provider: CODEX, minValidFor: "864000s" });
-  expect(credential.oauth).toMatchObject({ accessToken: "tok-FAKE-t", tokenType: "Bearer", expireTime: null });
+  expect(credential.oauth).toMatchObject({
+    accessToken: "tok-FAKE-t",
+    tokenType: "Bearer",
+    expireTime: null,
+  });
 });
 
 test("a token that ends before min_valid_for is not handed out: VALIDITY_UNREACHABLE", async () => {

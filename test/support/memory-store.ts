@@ -112,7 +112,7 @@ export class MemoryStore implements Store {
         throw new StoreError("conflict", pathOf(id), message, "read it again");
       }
       this.#medium.records.set(id, { text, revision: revision + 1 });
-      if (options.reserve === true) this.#medium.reserved.add(id);
+      if (options.reserve === true || profile.intent?.phase === "open") this.#medium.reserved.add(id);
       else this.#medium.reserved.delete(id);
       return revision + 1;
     });

@@ -7,6 +7,7 @@ import { type HeaderResets, instantMs, isPlausibleReset, latest } from "./reset-
 const MOST_WINDOWS = 24;
 /** Plans run for a month at most; a reset further away is a mistake. */
 const LONGEST_PLAN_MS = 32 * 86_400_000;
+const LONGEST_WINDOW_MINUTES = 366 * 1_440;
 /** How exactly a reset one whole window ahead must fit to mean "not opened yet". */
 const SLIDING_MS = 60_000;
 
@@ -27,9 +28,10 @@ export function usageWindows(
   { receivedAtMs }: Pick<Evidence, "receivedAtMs">,
 ): readonly UsageWindow[] {
   const windows = new Map<string, UsageWindow>();
-  for (const { name, usedPercent, windowMinutes, resetAtMs } of reads) {
+  for (const { name, usedPercent: shown, windowMinutes, resetAtMs } of reads) {
+    const usedPercent = shown !== undefined && shown >= 0 ? shown : undefined;
     if (!/^[a-z0-9][\w.-]{0,63}$/i.test(name) || windows.has(name) || windows.size >= MOST_WINDOWS) continue;
-    const minutes = windowMinutes !== undefined && windowMinutes > 0 ? windowMinutes : undefined;
+    const minutes = wholeMinutes(windowMinutes);
     if (windowMinutes === 0 && resetAtMs === undefined) continue;
     const lengthMs = (minutes ?? 0) * 60_000;
     const slides =
@@ -42,12 +44,17 @@ export function usageWindows(
     windows.set(name, {
       name,
       ...(minutes === undefined ? {} : { windowMinutes: minutes }),
-      ...(usedPercent === undefined || usedPercent < 0 ? {} : { usedPercent }),
+      ...(usedPercent === undefined ? {} : { usedPercent }),
       ...(isKnown ? { resetAtMs } : {}),
       observedAtMs: receivedAtMs,
     });
   }
   return [...windows.values()];
+}
+
+function wholeMinutes(minutes: number | undefined): number | undefined {
+  const whole = Math.round(minutes ?? 0);
+  return whole > 0 && whole <= LONGEST_WINDOW_MINUTES ? whole : undefined;
 }
 
 /** One bucket of a request or token limit per minute or day. */

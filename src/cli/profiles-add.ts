@@ -1,0 +1,89 @@
+import { type Command, Option } from "commander";
+import { OWNERSHIPS } from "../domain/profile.ts";
+import { fromTwin } from "../rpc/json.ts";
+import type { Message } from "../rpc/schema.ts";
+import { answerJson, ask } from "./call.ts";
+import { CommandError, invalid } from "./command-error.ts";
+import { parseJson, readSecretInput } from "./input.ts";
+import { collect, jsonOption, named, oneOf } from "./options.ts";
+import { print, printJson } from "./output.ts";
+import { profileView } from "./profile-view.ts";
+import { noteOutside, shown } from "./profiles-change.ts";
+
+interface AddOptions {
+  readonly apiKey?: boolean;
+  readonly token?: boolean;
+  readonly fromFile?: string;
+  readonly pool?: readonly string[];
+  readonly baseUrl?: string;
+  readonly disabled?: boolean;
+  readonly ownership?: string;
+  readonly allowAccountChange?: boolean;
+}
+
+const EXAMPLE = `
+The secret comes from standard input or a file, never from an argument: the bare text with --api-key or
+--token, else JSON with the fields of PutProfile, such as
+  {"oauth":{"accessToken":"…","refreshToken":"…"}}  {"token":{"token":"…"}}  {"apiKey":{"key":"…"}}
+
+Example:
+  $ pass show work/openai | auth-broker profiles add openai-api:work --api-key
+  $ auth-broker profiles add openai-codex:work --from-file login.json`;
+
+export function defineAdd(command: Command): void {
+  const ownership = new Option("--ownership <who>", "who else holds the login: sole, shared or unknown");
+  jsonOption(command)
+    .argument("<id>", "<provider>:<label>")
+    .addOption(new Option("--api-key", "the input is an API key").conflicts("token"))
+    .option("--token", "the input is a bearer token")
+    .option("--from-file <file>", "read this instead of standard input", named)
+    .option("--pool <name>", "put it into this pool (may be repeated)", collect)
+    .option("--base-url <url>", "where clients send requests")
+    .option("--disabled", "add it switched off")
+    .addOption(ownership.argParser(oneOf(OWNERSHIPS)))
+    .option("--allow-account-change", "let the id pass to another account")
+    .addHelpText("after", EXAMPLE)
+    .action(async (profile: string, options: AddOptions) => {
+      const request = withOptions(await readGrant(profile, options), profile, options);
+      const answer = await ask("profile", "PutProfile", request);
+      if (command.optsWithGlobals().json) return printJson(answerJson("PutProfile", answer));
+      const view = profileView(answer.profile as Message);
+      print(`added ${shown(view)}`);
+      noteOutside(view);
+    });
+}
+
+async function readGrant(profile: string, options: AddOptions): Promise<Message> {
+  const { fromFile = "-", apiKey, token } = options;
+  if (apiKey || token) {
+    const what = apiKey ? "API key" : "token";
+    const secret = bareSecret(await readSecretInput(fromFile, `${what} for ${profile}: `, "line"), what);
+    return apiKey ? { apiKey: { key: secret } } : { token: { token: secret } };
+  }
+  const name = fromFile === "-" ? "standard input" : fromFile;
+  const text = await readSecretInput(fromFile, `JSON for ${profile}, then Ctrl-D: `, "end");
+  return fromTwin("authbroker.v1.PutProfileRequest", parseJson(text, name));
+}
+
+/** Blanks around it are an accident of copying; anything else that cannot be part of a header is refused. */
+function bareSecret(text: string, what: string): string {
+  const secret = text.trim();
+  if (secret === "") throw new CommandError(65, `no ${what} was given`);
+  if (/^[\x21-\x7e]+$/.test(secret)) return secret;
+  throw invalid(`the ${what} holds blanks, colour codes or letters that no ${what} has`, "copy it once more, without anything around it");
+}
+
+function withOptions(grant: Message, profile: string, options: AddOptions): Message {
+  if (grant.profile !== undefined && grant.profile !== profile) {
+    throw invalid("the input is for another profile than the one named", "leave out \"profile\" there");
+  }
+  return {
+    ...grant,
+    profile,
+    ...(options.pool !== undefined && { pools: options.pool }),
+    ...(options.baseUrl !== undefined && { baseUrl: options.baseUrl }),
+    ...(options.disabled && { enabled: false }),
+    ...(options.ownership !== undefined && { ownership: `OWNERSHIP_${options.ownership}` }),
+    ...(options.allowAccountChange && { allowAccountChange: true }),
+  };
+}

@@ -1,0 +1,54 @@
+import { constants } from "node:os";
+import type { Command } from "commander";
+import { addressText } from "../endpoint/address.ts";
+import { here } from "./here.ts";
+import { note } from "./output.ts";
+
+const EXAMPLE = `
+Logs to standard error, as JSON unless that is a terminal. SIGTERM or SIGINT lets what is under way come
+to its end; a second one does not. Only one broker serves a state directory; another ends with 75.
+
+Example:
+  $ auth-broker serve`;
+
+export function defineServe(command: Command): void {
+  command.addHelpText("after", EXAMPLE).action(serve);
+}
+
+/** Resolves when the broker has stopped. */
+async function serve(): Promise<void> {
+  const ending = endingSignal();
+  const [{ startDaemon }, { loadConfig }, { daemonLog }] = await Promise.all([
+    import("../daemon.ts"),
+    import("../config.ts"),
+    import("./serve-log.ts"),
+  ]);
+  const config = await loadConfig(here().configFile);
+  const log = await daemonLog(config.log.level);
+  process.on("uncaughtException", (error) => {
+    log.fatal({ err: error }, "unexpected error");
+    process.exit(70);
+  });
+  const daemon = await startDaemon({ config, log });
+  if (process.stderr.isTTY) {
+    note(`serving at ${addressText(daemon.agentAddress)} and, for administration, ${addressText(daemon.adminAddress)}`);
+  }
+  await ending;
+  await daemon.stop();
+}
+
+/** Resolves at the first signal to end, which is taken from now on; the second one ends the process. */
+function endingSignal(): Promise<void> {
+  // Node would open its inspector to whoever may send this.
+  process.on("SIGUSR1", () => {});
+  return new Promise((resolve) => {
+    let isEnding = false;
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+      process.on(signal, () => {
+        if (isEnding) process.exit(128 + constants.signals[signal]);
+        isEnding = true;
+        resolve();
+      });
+    }
+  });
+}
