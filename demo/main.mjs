@@ -1,25 +1,23 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { usageLimitReached } from "../test/support/model-api.mjs";
 import { check, say, step } from "./console.mjs";
-import { setUp } from "./stage.mjs";
+import { callModel, grantedTo, setUp } from "./stage.mjs";
 
 const WORK = { sub: "work", email: "work@example.test", accountId: "acct-work" };
 const HOME = { sub: "home", email: "home@example.test", accountId: "acct-home" };
+const AT_WORK = "openai-codex:work";
+const AT_HOME = "openai-codex:home";
 const WANTED = { provider: "openai-codex", model: "gpt-5.4", sessionId: "demo" };
-const CALLERS = 50;
 const PROCESSES = 5;
-const TWO_HOURS_MS = 2 * 3_600_000;
+const CALLERS_EACH = 10;
+const CALLERS = PROCESSES * CALLERS_EACH;
+const RESETS_AT_MS = Math.ceil(Date.now() / 1000) * 1000 + 2 * 3_600_000;
 const SHORT_LIFE_SEC = 5;
 const LONGEST_DEMO_MS = 170_000;
 
 const startedMs = performance.now();
 const stage = await setUp();
 const { logins, model } = stage;
-/** Refresh tokens that the demo saw itself, to look for in what was written. */
-const refreshTokens = [];
-
-const refreshes = () => logins.requests.filter(({ grantType }) => grantType === "refresh_token");
-const since = (beganMs) => `${(performance.now() - beganMs).toFixed(1)} ms`;
 
 try {
   await Promise.race([play(), tooLong()]);
@@ -33,157 +31,156 @@ try {
 }
 
 async function play() {
-  step("Two accounts log in at a real authorization server, and the broker takes over");
-  let broker = await stage.serve();
-  say(`authorization server ${logins.issuer}, model API ${model.baseUrl}, broker pid ${broker.pid}`);
-  await takeOver("openai-codex:work", WORK);
-  await takeOver("openai-codex:home", HOME);
-  await stage.command(["profiles", "order", "openai-codex", "openai-codex:work", "openai-codex:home"]);
-  say(await stage.command(["status"]));
+  const broker = await takeOverTwoAccounts();
   const client = await stage.connect();
+  const watcher = await watch();
+  const first = await firstCall(client);
+  const next = await planUsedUp(client, first, watcher);
+  await everybodyKnows();
+  await killWhileTokenEnds(broker);
+  const { restarted, generation } = await crowdAfterRestart();
+  const again = await orderlyRestart(restarted, client, generation);
+  await explain();
+  nothingCameOut([first, next, again]);
+  await client.close();
+}
+
+async function takeOverTwoAccounts() {
+  step("Two accounts log in at a real authorization server, and the broker takes over");
+  const broker = await stage.serve();
+  say(`authorization server ${logins.issuer}, model API ${model.baseUrl}, broker pid ${broker.pid}`);
+  say(await stage.takeOver(AT_WORK, WORK));
+  say(await stage.takeOver(AT_HOME, HOME));
+  await stage.command(["profiles", "order", "openai-codex", AT_WORK, AT_HOME]);
+  say(await stage.command(["status"]));
+  return broker;
+}
+
+async function watch() {
   const watcher = await stage.agent("watch");
   await watcher.line(/"profile":"openai-codex:work"/);
-  check(true, `a second agent (pid ${watcher.pid}) watches and was given openai-codex:work`);
+  check(true, `another agent (pid ${watcher.pid}) watches, and was told to use ${AT_WORK}`);
+  return watcher;
+}
 
+async function firstCall(client) {
   step("An agent acquires a credential and calls the model");
   const first = await client.acquire(WANTED);
-  const answered = await call(first);
-  check(
-    first.lease.profile === "openai-codex:work",
-    "it was given openai-codex:work, the first in the order",
-  );
-  check(answered.httpStatus === 200, `the model answered ${answered.httpStatus}`);
-  await client.report({ lease: first.lease, providerResponse: answered });
+  check(first.lease.profile === AT_WORK, `it was given ${AT_WORK}, the first in the order`);
+  const answer = await callModel(first);
+  check(answer.httpStatus === 200, "the model answered 200");
+  await client.report({ lease: first.lease, providerResponse: answer });
+  return first;
+}
 
+async function planUsedUp(client, first, watcher) {
   step("The plan of that account is used up");
-  const resetsAtMs = Math.ceil((Date.now() + TWO_HOURS_MS) / 1000) * 1000;
-  model.answer(WORK.accountId, usageLimitReached({ resetsAtMs }));
-  const refused = await call(first);
-  check(refused.httpStatus === 429, `the model answered 429: ${refused.body}`);
-  const reportedMs = performance.now();
-  const pushed = watcher.line(/"profile":"openai-codex:home"/).then(() => since(reportedMs));
-  const report = await client.report({ lease: first.lease, providerResponse: refused, acquireNext: true });
-  const took = since(reportedMs);
+  model.answer(WORK.accountId, usageLimitReached({ resetsAtMs: RESETS_AT_MS }));
+  const answer = await callModel(first);
+  check(answer.httpStatus === 429, `the model answered 429: ${answer.body}`);
+
+  const beganMs = performance.now();
+  const sinceMs = () => (performance.now() - beganMs).toFixed(1);
+  const pushedMs = watcher.line(/"profile":"openai-codex:home"/).then(sinceMs);
+  const report = await client.report({ lease: first.lease, providerResponse: answer, acquireNext: true });
+  const tookMs = sinceMs();
   check(report.outcome === "OUTCOME_USAGE_LIMIT", `the broker read it as ${report.outcome}`);
-  check(
-    report.retryTime?.getTime() === resetsAtMs,
-    `and will not use the account before ${when(resetsAtMs)}`,
-  );
+  const resets = new Date(RESETS_AT_MS).toISOString();
+  check(report.retryTime?.getTime() === RESETS_AT_MS, `and will not use the account before ${resets}`);
   const next = report.next?.granted;
-  check(
-    next?.lease.profile === "openai-codex:home",
-    `the same answer brought ${next?.lease.profile}, in ${took}`,
-  );
-  check((await call(next)).httpStatus === 200, "with which the model answers 200");
+  check(next?.lease.profile === AT_HOME, `the same answer brought ${AT_HOME}, after ${tookMs} ms`);
+  check((await callModel(next)).httpStatus === 200, "with which the model answers 200");
+  check(true, `the watching agent was told to use ${AT_HOME} after ${await pushedMs} ms`);
+  return next;
+}
 
+async function everybodyKnows() {
   step("Other processes know at once");
-  check(true, `the second agent was given openai-codex:home by push, ${await pushed} after the report began`);
-  const [third] = await grantedTo(await crowd(1, 1));
-  check(third.profile === "openai-codex:home", "a third one, just started, is given openai-codex:home too");
-  const calls = model.requests.filter(({ account, status }) => account === WORK.accountId && status === 429);
-  check(calls.length === 1, "only one call ran into the limit");
+  const [other] = await grantedTo([await stage.agent("crowd", "1")]);
+  check(other?.profile === AT_HOME, `an agent that has just started is given ${AT_HOME} too`);
+  const calls = model.requests.filter(({ status }) => status === 429);
+  check(calls.length === 1, "of all calls to the model only one ran into the limit");
+}
 
+async function killWhileTokenEnds(broker) {
   step("The broker is killed (SIGKILL), and a token ends while it is away");
   logins.setAccessTokenTtl(SHORT_LIFE_SEC);
-  await takeOver("openai-codex:home", HOME);
+  say(await stage.takeOver(AT_HOME, HOME));
   logins.setAccessTokenTtl(3600);
   const { signal } = await broker.kill("SIGKILL");
-  check(signal === "SIGKILL" && refreshes().length === 0, "killed; so far no token was ever refreshed");
-  say(`openai-codex:home logged in again just before, with an access token for ${SHORT_LIFE_SEC} s …`);
+  check(
+    signal === "SIGKILL",
+    `${AT_HOME} has logged in again, for ${SHORT_LIFE_SEC} s, and the broker is dead`,
+  );
+  check(stage.refreshes().length === 0, "so far no token was ever refreshed");
   await sleep(SHORT_LIFE_SEC * 1000);
-  say("… which is over now");
+  say(`${SHORT_LIFE_SEC} s later: the access token is over`);
+}
 
+async function crowdAfterRestart() {
   step(`${CALLERS} callers in ${PROCESSES} processes ask the restarted broker at the same moment`);
   logins.hold();
-  broker = await stage.serve();
-  const agents = await crowd(PROCESSES, CALLERS / PROCESSES);
+  const restarted = await stage.serve();
+  const starting = Array.from({ length: PROCESSES }, () => stage.agent("crowd", String(CALLERS_EACH)));
+  const agents = await Promise.all(starting);
   await Promise.all(agents.map((agent) => agent.line(/"asked":/)));
-  await logins.waitForRequests(refreshTokens.length + 1);
+  await logins.waitForRequests(stage.refreshTokens.length + 1);
   check(
     agents.every((agent) => !agent.stdout().includes("token")),
-    "all have asked, and all wait",
+    "all have asked, and wait for the answer of the authorization server",
   );
   logins.release();
   const granted = await grantedTo(agents);
   const tokens = new Set(granted.map(({ token }) => token));
   check(granted.length === CALLERS && tokens.size === 1, `all ${CALLERS} got the same token`);
+  const [{ goodForSec, generation }] = granted;
+  check(goodForSec > 60, `a new one, good for ${goodForSec} s`);
+  check(stage.refreshes().length === 1, "the authorization server's log shows 1 refresh request");
   check(
-    granted.every(({ goodForSec }) => goodForSec > 3_000),
-    `a new one, good for ${granted[0].goodForSec} s`,
+    granted.every(({ profile }) => profile === AT_HOME),
+    `the limit of ${AT_WORK} was remembered: nobody was given it`,
   );
-  check(refreshes().length === 1, "the authorization server's log shows 1 refresh request");
-  check(
-    granted.every(({ profile }) => profile === "openai-codex:home"),
-    "the limit of openai-codex:work was remembered: nobody was given it",
-  );
+  return { restarted, generation };
+}
 
+async function orderlyRestart(broker, client, generation) {
   step("The broker is restarted in good order (SIGTERM)");
   const { code } = await broker.kill("SIGTERM");
-  check(code === 0, `it ended with exit code ${code}`);
-  broker = await stage.serve();
+  check(code === 0, "it ended with exit code 0");
+  await stage.serve();
   const again = await client.acquire(WANTED);
-  check(true, "the first agent's connection came back by itself");
   check(
-    again.lease.profile === "openai-codex:home" && again.lease.generation === granted[0].generation,
-    `same account, same generation (${again.lease.generation}), same limit on the other`,
+    again.lease.profile === AT_HOME && again.lease.generation === generation,
+    `the first agent came back by itself: ${AT_HOME}, the same generation ${generation}`,
   );
-  check((await call(again)).httpStatus === 200, "and the model answers 200");
-  check(refreshes().length === 1, "still 1 refresh request");
+  check((await callModel(again)).httpStatus === 200, "and the model answers 200");
+  check(stage.refreshes().length === 1, "still 1 refresh request");
+  return again;
+}
 
+async function explain() {
   step("Why that account?");
-  say(await stage.command(["explain", "openai-codex", "--model", WANTED.model]));
-  const { candidates } = JSON.parse(await stage.command(["explain", "openai-codex", "--json"]));
-  const work = candidates.find(({ profile }) => profile === "openai-codex:work");
+  const command = ["explain", "openai-codex", "--model", WANTED.model];
+  say(await stage.command(command));
+  const { candidates } = JSON.parse(await stage.command([...command, "--json"]));
+  const work = candidates.find(({ profile }) => profile === AT_WORK);
   check(
-    work.reason === "COOLING_DOWN" && Date.parse(work.untilTime) === resetsAtMs,
-    "the reason and its end",
+    work.reason === "COOLING_DOWN" && Date.parse(work.untilTime) === RESETS_AT_MS,
+    `${AT_WORK} is cooling down until the moment that the provider named`,
   );
+}
 
+function nothingCameOut(granted) {
   step("No refresh token came out");
-  const output = stage.output() + JSON.stringify([first, next, again]);
+  const output = stage.output() + JSON.stringify(granted);
   check(
-    refreshTokens.length === 3 && refreshTokens.every((token) => !output.includes(token)),
+    stage.refreshTokens.length === 3 && stage.refreshTokens.every((token) => !output.includes(token)),
     "none of the logins' refresh tokens is in the broker's log, in an agent's output or in a credential",
   );
-  await client.close();
-}
-
-/** A login at the authorization server, given to the broker through the command line. */
-async function takeOver(profile, account) {
-  const { accessToken, refreshToken, idToken, expiresIn } = await logins.login(account);
-  refreshTokens.push(refreshToken);
-  const expireTime = new Date(Date.now() + expiresIn * 1000).toISOString();
-  const oauth = { accessToken, refreshToken, idToken, expireTime };
-  say(await stage.command(["profiles", "add", profile], JSON.stringify({ oauth })));
-}
-
-/** One request to the model with a credential; gives the raw answer, as a report takes it. */
-async function call({ credential }) {
-  const { baseUrl, headers } = credential;
-  const response = await fetch(`${baseUrl}/responses`, { method: "POST", headers, body: "{}" });
-  return { httpStatus: response.status, headers: response.headers, body: await response.text() };
-}
-
-/** Starts agents that acquire `count` times each. */
-function crowd(processes, count) {
-  return Promise.all(Array.from({ length: processes }, () => stage.agent("crowd", String(count))));
-}
-
-/** What these agents were given in the end. */
-async function grantedTo(agents) {
-  for (const agent of agents) {
-    if ((await agent.exited).code !== 0) throw new Error(`an agent failed: ${agent.stderr()}`);
-  }
-  const lines = agents.flatMap((agent) => agent.stdout().trim().split("\n"));
-  return lines.map((line) => JSON.parse(line)).filter(({ token }) => token !== undefined);
 }
 
 /** A step that waits for something that never comes must not wait for ever. */
 async function tooLong() {
   await sleep(LONGEST_DEMO_MS, undefined, { ref: false });
   throw new Error(`the demo took longer than ${LONGEST_DEMO_MS / 1000} s`);
-}
-
-function when(ms) {
-  return new Date(ms).toISOString();
 }

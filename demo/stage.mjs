@@ -32,24 +32,40 @@ export async function setUp() {
     return running;
   };
 
+  /** Runs one command of the command line to its end. */
+  async function command(args, input = "") {
+    const { code, stdout, stderr } = await run(process.execPath, [PROGRAM, ...args], { env, input });
+    if (code !== 0) throw new Error(`auth-broker ${args.join(" ")} ended with ${code}\n${stderr}`);
+    return stdout;
+  }
+
+  /** The refresh tokens that `takeOver` saw, to look for in what was written. */
+  const refreshTokens = [];
+
   return {
     logins,
     model,
+    refreshTokens,
+    command,
+    connect: () => connect({ env }),
     /** Starts the broker as a process, and resolves when it serves. */
     async serve() {
       const broker = await node(PROGRAM, "serve");
       await broker.line(/the broker serves/);
       return broker;
     },
-    /** Runs one command of the command line to its end. */
-    async command(args, input = "") {
-      const { code, stdout, stderr } = await run(process.execPath, [PROGRAM, ...args], { env, input });
-      if (code !== 0) throw new Error(`auth-broker ${args.join(" ")} ended with ${code}\n${stderr}`);
-      return stdout;
-    },
     /** Starts an agent as a process. */
     agent: (...args) => node(AGENT, ...args),
-    connect: () => connect({ env }),
+    /** Logs an account in at the authorization server and gives the login to the broker. */
+    async takeOver(profile, account) {
+      const { accessToken, refreshToken, idToken, expiresIn } = await logins.login(account);
+      refreshTokens.push(refreshToken);
+      const expireTime = new Date(Date.now() + expiresIn * 1000).toISOString();
+      const oauth = { accessToken, refreshToken, idToken, expireTime };
+      return await command(["profiles", "add", profile], JSON.stringify({ oauth }));
+    },
+    /** The refresh requests that reached the authorization server. */
+    refreshes: () => logins.requests.filter(({ grantType }) => grantType === "refresh_token"),
     /** Everything that brokers and agents have written. */
     output: () => started.map((running) => running.stdout() + running.stderr()).join(""),
     async close() {
@@ -58,6 +74,22 @@ export async function setUp() {
       await rm(home, { recursive: true, force: true });
     },
   };
+}
+
+/** One request to the model with a credential; gives the raw answer, as a report takes it. */
+export async function callModel({ credential }) {
+  const { baseUrl, headers } = credential;
+  const response = await fetch(`${baseUrl}/responses`, { method: "POST", headers, body: "{}" });
+  return { httpStatus: response.status, headers: response.headers, body: await response.text() };
+}
+
+/** What agents were given in the end. */
+export async function grantedTo(agents) {
+  for (const agent of agents) {
+    if ((await agent.exited).code !== 0) throw new Error(`an agent failed: ${agent.stderr()}`);
+  }
+  const lines = agents.flatMap((agent) => agent.stdout().trim().split("\n"));
+  return lines.map((line) => JSON.parse(line)).filter(({ token }) => token !== undefined);
 }
 
 /** The OpenID provider warns about Node 20 as it is loaded; it works there. */

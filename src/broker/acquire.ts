@@ -1,5 +1,6 @@
 import type { Request } from "../domain/candidate.ts";
-import { BrokerFailure } from "../domain/failure.ts";
+import { BrokerFailure, type Failure } from "../domain/failure.ts";
+import type { Pool } from "../domain/pool.ts";
 import { type Choice, select } from "../domain/selection.ts";
 import { BOUND_WAIT_MS } from "../domain/settings.ts";
 import { after, at, type Deadline, type Now, reached } from "../domain/time.ts";
@@ -25,32 +26,71 @@ export interface Aftermath {
 }
 
 /**
- * The next usable credential for a request. Rejects with `BrokerFailure`: at once when nothing is
- * usable, after `maxWaitMs` if the caller wants to wait, and before the caller's deadline in any case.
+ * The next usable credential for a request. Gives or throws at once when nothing has to be waited
+ * for, so that the answer can leave in the same turn. Fails with `BrokerFailure`: at once when nothing
+ * is usable, after `maxWaitMs` if the caller wants to wait, and before the caller's deadline in any case.
  */
-export async function acquire(
+export function acquire(
   ctx: Context,
   asked: Request,
   caller: Caller,
   patience: Patience,
   aftermath: Aftermath = {},
-): Promise<Handout> {
-  const request = resolved(ctx, asked, caller);
-  const waitUntil = after(ctx.clock.now(), patience.maxWaitMs);
+): Handout | Promise<Handout> {
+  const search: Search = { request: resolved(ctx, asked, caller), caller, patience, aftermath };
+  const first = look(ctx, search, false);
+  if (first.choice.kind === "use")
+    return handOut(ctx, first.choice, search.request, caller, "acquire", first.now);
+  const isOver = first.choice.kind === "none" && patience.maxWaitMs === 0;
+  if (isOver) throw new BrokerFailure(failureOf(first, search));
+  return waiting(ctx, search, first);
+}
+
+interface Search {
+  readonly request: Request;
+  readonly caller: Caller;
+  readonly patience: Patience;
+  readonly aftermath: Aftermath;
+}
+
+interface Found {
+  readonly choice: Choice;
+  readonly pool: Pool;
+  readonly now: Now;
+}
+
+/** What would be chosen now. */
+function look(ctx: Context, { request, caller, aftermath }: Search, isImpatient: boolean): Found {
+  const now = ctx.clock.now();
+  const pool = poolFor(ctx, request.provider, caller);
+  const scene = sceneOf(ctx, request, caller, "acquire", now, { isImpatient, ...aftermath });
+  return { choice: select(pool, request, scene, ctx.settings.session.homeWithinMs, now), pool, now };
+}
+
+function failureOf({ choice, pool }: Found, { request }: Search): Failure {
+  return unavailable(
+    pool,
+    request,
+    choice.kind === "none" ? choice.ranked : [],
+    choice.kind === "none" ? choice.stayed : undefined,
+  );
+}
+
+/** Waits for a refresh, or for anything at all as long as the caller likes, and looks again. */
+async function waiting(ctx: Context, search: Search, first: Found): Promise<Handout> {
+  const { request, caller, patience } = search;
+  const waitUntil = after(first.now, patience.maxWaitMs);
   const turns = new Map<string, number>();
   let isImpatient = false;
-  for (;;) {
-    const now = ctx.clock.now();
-    const pool = poolFor(ctx, request.provider, caller);
-    const scene = sceneOf(ctx, request, caller, "acquire", now, { isImpatient, ...aftermath });
-    const choice = select(pool, request, scene, ctx.settings.session.homeWithinMs, now);
+  for (let found = first; ; found = look(ctx, search, isImpatient)) {
+    const { choice, now } = found;
     if (choice.kind === "use") return handOut(ctx, choice, request, caller, "acquire", now);
     if (choice.kind === "refresh") {
       takeTurn(turns, choice, now);
       if (await awaitRefresh(ctx, choice, patience)) isImpatient = true;
       continue;
     }
-    const failure = unavailable(pool, request, choice.ranked, choice.stayed);
+    const failure = failureOf(found, search);
     const canWait = !reached(waitUntil, now) && !reached(patience.deadline, now) && !patience.signal.aborted;
     if (!canWait || failure.kind !== "unavailable") throw new BrokerFailure(failure);
     const { retryAtMs } = failure.unavailability;

@@ -90,7 +90,7 @@ export class Broker {
       );
   }
 
-  acquire(request: Request, caller: Caller, patience: Patience): Promise<Handout> {
+  acquire(request: Request, caller: Caller, patience: Patience): Handout | Promise<Handout> {
     return acquire(this.ctx, request, caller, patience);
   }
 

@@ -1,6 +1,7 @@
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { randomBytes, timingSafeEqual } from "node:crypto";
 import type { Request } from "../domain/candidate.ts";
 import type { ProfileKind } from "../domain/grant.ts";
+import { Hmac } from "./hmac.ts";
 
 /** A lease ends with its credential or after this time, whatever comes first. */
 export const LEASE_MS = 60 * 60_000;
@@ -30,7 +31,8 @@ export interface ReadLease extends Lease {
 }
 
 const FORMAT = 1;
-const MAC_BYTES = 16;
+/** 128 bits, in base64url. */
+const MAC_LETTERS = 22;
 const NONCE_BYTES = 6;
 /** Longer ids are not ours; keeps a forged one cheap. */
 const LONGEST_ID = 16_384;
@@ -52,10 +54,13 @@ type Packed = [
 
 /** Makes and reads lease ids: the content in plain base64url, authenticated with the per-install key. */
 export class LeaseIds {
-  readonly #key: Uint8Array;
+  readonly #hmac: Hmac;
+  /** Makes ids differ: random for the process, counted within it. */
+  readonly #process = randomBytes(NONCE_BYTES).toString("base64url");
+  #count = 0;
 
   constructor(key: Uint8Array) {
-    this.#key = key;
+    this.#hmac = new Hmac(key);
   }
 
   /** The id of a lease; every call gives another one. */
@@ -73,8 +78,9 @@ export class LeaseIds {
       lease.expiresAtMs,
       lease.trial ? 1 : 0,
       lease.channel === "watch" ? 1 : 0,
-      randomBytes(NONCE_BYTES).toString("base64url"),
+      `${this.#process}${this.#count.toString(36)}`,
     ];
+    this.#count += 1;
     const body = Buffer.from(JSON.stringify(packed)).toString("base64url");
     return `${body}.${this.#mac(body)}`;
   }
@@ -90,8 +96,7 @@ export class LeaseIds {
   }
 
   #mac(body: string): string {
-    const digest = createHmac("sha256", this.#key).update("lease\0").update(body).digest();
-    return digest.toString("base64url", 0, MAC_BYTES);
+    return this.#hmac.sign(`lease ${body}`).slice(0, MAC_LETTERS);
   }
 }
 

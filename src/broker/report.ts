@@ -3,7 +3,7 @@ import { BrokerFailure } from "../domain/failure.ts";
 import { defaultScope, type Outcome, type Reading, type Scope, type UsageWindow } from "../domain/outcome.ts";
 import type { Profile } from "../domain/profile.ts";
 import { isAuthOutcome, type Report } from "../domain/reporting.ts";
-import { wallOf } from "../domain/time.ts";
+import { type Now, wallOf } from "../domain/time.ts";
 import { transition } from "../domain/transition.ts";
 import type { ProviderResponse } from "../provider/provider.ts";
 import { StoreError } from "../store/store.ts";
@@ -51,8 +51,9 @@ export async function report(
 ): Promise<ReportAnswer> {
   const lease = leaseOf(ctx, seen.leaseId, caller);
   const model = seen.model === "" ? lease.request.model : seen.model;
-  const reading = readingOf(ctx, seen, lease, model);
-  const applied = await apply(ctx, seen, lease, reading, model);
+  const read = readingOf(ctx, seen, lease, model);
+  const applied = await apply(ctx, seen, lease, read, model);
+  const reading = placed(read, applied.after, model, ctx.clock.now());
   closeTrial(ctx, lease, applied.after);
   const providerDelayMs = ctx.troubles.note(lease.request.provider, reading.outcome, ctx.clock.now());
   const retryAtMs = retryMoment(ctx, applied.after, reading, model, providerDelayMs);
@@ -100,6 +101,13 @@ function readingOf(ctx: Context, seen: Seen, lease: ReadLease, model: string): R
     windows: [],
     rule: "caller",
   };
+}
+
+/** A timeout says nothing about a profile, until so many in a row have made it cool down. */
+function placed(reading: Reading, profile: Profile | undefined, model: string, now: Now): Reading {
+  if (reading.outcome !== "TIMEOUT" || profile === undefined) return reading;
+  const isCooling = runningFor(profile, model, now).some((c) => c.outcome === "TIMEOUT");
+  return isCooling ? { ...reading, scope: model === "" ? "PROFILE" : "PROFILE_MODEL" } : reading;
 }
 
 interface Applied {

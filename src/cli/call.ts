@@ -1,5 +1,5 @@
 import { lstatSync } from "node:fs";
-import { credentials, type ClientReadableStream, type ServiceError } from "@grpc/grpc-js";
+import { type ClientReadableStream, credentials, type ServiceError } from "@grpc/grpc-js";
 import { type Address, addressText, grpcTarget } from "../endpoint/address.ts";
 import { probe } from "../endpoint/probe.ts";
 import { exitCodeOf } from "../rpc/exit.ts";
@@ -89,7 +89,9 @@ async function mustAnswer(address: Address): Promise<void> {
     case "absent":
       throw new CommandError(69, message, { help: START });
     case "denied":
-      throw new CommandError(77, message, { help: "run this as that user, or let the broker's operator add an endpoint" });
+      throw new CommandError(77, message, {
+        help: "run this as that user, or let the broker's operator add an endpoint",
+      });
     case "not_a_socket":
       throw new CommandError(69, message, { help: "move it away, or look at AUTH_BROKER_SOCKET" });
   }
@@ -102,7 +104,10 @@ async function refusal(error: ServiceError, address: Address): Promise<CommandEr
   const at = addressText(address);
   switch (failure.code) {
     case "UNAVAILABLE":
-      return (await cutOff(address)) ?? new CommandError(69, `the broker at ${at} went away before it answered`, { help: START });
+      return (
+        (await cutOff(address)) ??
+        new CommandError(69, `the broker at ${at} went away before it answered`, { help: START })
+      );
     case "DEADLINE_EXCEEDED":
       return new CommandError(75, `the broker at ${at} did not answer in time`, { code: failure.code });
     case "RESOURCE_EXHAUSTED":
@@ -123,7 +128,11 @@ async function cutOff(address: Address): Promise<CommandError | undefined> {
   const owner = lstatSync(address.path, { throwIfNoEntry: false })?.uid;
   const own = process.geteuid?.();
   if (owner === undefined || owner === own) return undefined;
-  return new CommandError(77, `the broker at ${address.path}, owned by uid ${owner}, does not serve uid ${own}`, {
-    help: "run this as that user, or let the broker's operator add an endpoint",
-  });
+  return new CommandError(
+    77,
+    `the broker at ${address.path}, owned by uid ${owner}, does not serve uid ${own}`,
+    {
+      help: "run this as that user, or let the broker's operator add an endpoint",
+    },
+  );
 }

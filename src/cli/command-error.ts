@@ -45,15 +45,18 @@ export function invalid(message: string, help = ""): CommandError {
   return new CommandError(64, message, { reason: "FIELD_INVALID", help });
 }
 
-/** Whatever was thrown, as the command's end. `undefined`: the help or the version was asked for. */
-export function commandErrorOf(thrown: unknown): CommandError | undefined {
+/**
+ * Whatever was thrown, as the command's end. `undefined`: the help or the version was asked for.
+ * `usage`: the command that tells how to call what was called wrongly.
+ */
+export function commandErrorOf(thrown: unknown, usage = "auth-broker --help"): CommandError | undefined {
   if (thrown instanceof CommandError) return thrown;
-  if (thrown instanceof CommanderError) return usageError(thrown);
+  if (thrown instanceof CommanderError) return usageError(thrown, usage);
   if (thrown instanceof BrokerFailure && thrown.failure.kind === "field_invalid") {
     return invalid(describe(thrown.failure));
   }
   if (!(thrown instanceof Error)) return new CommandError(70, "unexpected error");
-  return ofOwnKind(thrown) ?? new CommandError(70, `unexpected error: ${thrown.message}`);
+  return ofOwnKind(thrown as Described) ?? new CommandError(70, `unexpected error: ${thrown.message}`);
 }
 
 /** The help for a command that was called wrongly has been printed by then. */
@@ -61,16 +64,20 @@ export function isHelpShown(thrown: unknown): boolean {
   return thrown instanceof CommanderError && thrown.code === "commander.help";
 }
 
-function usageError(thrown: CommanderError): CommandError | undefined {
+function usageError(thrown: CommanderError, help: string): CommandError | undefined {
   if (thrown.exitCode === 0) return undefined;
   const reason = thrown.code === "commander.invalidArgument" ? "FIELD_INVALID" : "";
   // Somebody may have tried to give a secret to an option that takes none.
   const message = thrown.message.replace(/^error: /, "").replace(/'(--[\w-]+)=[^']*'/, "'$1'");
-  return new CommandError(64, message, { reason });
+  return new CommandError(64, message, { reason, help });
+}
+
+interface Described extends Error {
+  readonly [key: string]: unknown;
 }
 
 /** Known by name and shape, because loading the classes would load what throws them. */
-function ofOwnKind(error: Error & { readonly [key: string]: unknown }): CommandError | undefined {
+function ofOwnKind(error: Described): CommandError | undefined {
   switch (error.name) {
     case "ImportError":
     case "EndpointError":

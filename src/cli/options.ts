@@ -27,7 +27,11 @@ export function wishOptions(command: Command): Command {
       .addOption(kindOption())
       .option("--profile <id>", "this profile and no other", named)
       .option("--exclude <id>", "not this profile (may be repeated)", collect)
-      .option("--min-valid-for <duration>", "how long the token must still be good (default: 60s)", durationMs),
+      .option(
+        "--min-valid-for <duration>",
+        "how long the token must still be good (default: 60s)",
+        durationMs,
+      ),
   );
 }
 
@@ -43,6 +47,11 @@ export function waitOption(command: Command): Command {
 /** Adds `--json`. */
 export function jsonOption(command: Command): Command {
   return command.option("--json", "print the answer, and errors, as JSON");
+}
+
+/** Whether `--json` was given, to this command or before its name to the one above. */
+export function wantsJson(command: Command): boolean {
+  return command.optsWithGlobals().json === true;
 }
 
 /** The request of an acquire, an explain or a watch. Unset wishes are left to the broker. */
@@ -90,7 +99,8 @@ export function oneOf(names: readonly string[]): (value: string) => string {
 
 function kindOption(): Option {
   const read = oneOf(PROFILE_KINDS.map((kind) => kind.toUpperCase()));
-  return new Option("--kind <kind>", "choose from this kind only: oauth, token or api_key (may be repeated)").argParser(
-    (value: string, before: readonly string[] = []) => [...before, read(value)],
-  );
+  return new Option(
+    "--kind <kind>",
+    "choose from this kind only: oauth, token or api_key (may be repeated)",
+  ).argParser((value: string, before: readonly string[] = []) => [...before, read(value)]);
 }

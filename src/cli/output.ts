@@ -1,4 +1,4 @@
-import { CommandError } from "./command-error.ts";
+import type { CommandError } from "./command-error.ts";
 
 const STYLES = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39] } as const;
 export type Style = keyof typeof STYLES;

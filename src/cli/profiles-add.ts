@@ -5,7 +5,7 @@ import type { Message } from "../rpc/schema.ts";
 import { answerJson, ask } from "./call.ts";
 import { CommandError, invalid } from "./command-error.ts";
 import { parseJson, readSecretInput } from "./input.ts";
-import { collect, jsonOption, named, oneOf } from "./options.ts";
+import { collect, jsonOption, named, oneOf, wantsJson } from "./options.ts";
 import { print, printJson } from "./output.ts";
 import { profileView } from "./profile-view.ts";
 import { noteOutside, shown } from "./profiles-change.ts";
@@ -46,7 +46,7 @@ export function defineAdd(command: Command): void {
     .action(async (profile: string, options: AddOptions) => {
       const request = withOptions(await readGrant(profile, options), profile, options);
       const answer = await ask("profile", "PutProfile", request);
-      if (command.optsWithGlobals().json) return printJson(answerJson("PutProfile", answer));
+      if (wantsJson(command)) return printJson(answerJson("PutProfile", answer));
       const view = profileView(answer.profile as Message);
       print(`added ${shown(view)}`);
       noteOutside(view);
@@ -70,12 +70,15 @@ function bareSecret(text: string, what: string): string {
   const secret = text.trim();
   if (secret === "") throw new CommandError(65, `no ${what} was given`);
   if (/^[\x21-\x7e]+$/.test(secret)) return secret;
-  throw invalid(`the ${what} holds blanks, colour codes or letters that no ${what} has`, "copy it once more, without anything around it");
+  throw invalid(
+    `the ${what} holds blanks, colour codes or letters that no ${what} has`,
+    "copy it once more, without anything around it",
+  );
 }
 
 function withOptions(grant: Message, profile: string, options: AddOptions): Message {
   if (grant.profile !== undefined && grant.profile !== profile) {
-    throw invalid("the input is for another profile than the one named", "leave out \"profile\" there");
+    throw invalid("the input is for another profile than the one named", 'leave out "profile" there');
   }
   return {
     ...grant,

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import type { Message } from "../rpc/schema.ts";
 import { answerJson, ask } from "./call.ts";
-import { jsonOption } from "./options.ts";
+import { jsonOption, wantsJson } from "./options.ts";
 import { note, plain, print, printJson } from "./output.ts";
-import { profileView, profileViews, type ProfileView, stateText, untilText } from "./profile-view.ts";
+import { type ProfileView, profileView, profileViews, stateText, untilText } from "./profile-view.ts";
 
 /** A refresh may wait for others of the same client before its own 30 s. */
 const REFRESH_MS = 65_000;
@@ -66,7 +66,7 @@ export function defineChanges(profiles: Command): void {
     example: "remove openai-codex:work",
   }).action(async (profile: string, _options, command: Command) => {
     const answer = await ask("profile", "DeleteProfile", { profile });
-    if (isJson(command)) printJson(answerJson("DeleteProfile", answer));
+    if (wantsJson(command)) printJson(answerJson("DeleteProfile", answer));
     else print(`removed ${plain(profile)}`);
   });
   defineAcknowledge(profiles);
@@ -78,9 +78,11 @@ function defineAcknowledge(profiles: Command): void {
     .addHelpText("after", "\nExample:\n  $ auth-broker profiles acknowledge openai-codex")
     .action(async (provider: string, _options, command: Command) => {
       const answer = await ask("profile", "AcknowledgeBan", { provider });
-      if (isJson(command)) return printJson(answerJson("AcknowledgeBan", answer));
+      if (wantsJson(command)) return printJson(answerJson("AcknowledgeBan", answer));
       const freed = profileViews(answer.profiles);
-      print(freed.length === 0 ? "no profile was held" : freed.map((view) => `let go ${shown(view)}`).join("\n"));
+      print(
+        freed.length === 0 ? "no profile was held" : freed.map((view) => `let go ${shown(view)}`).join("\n"),
+      );
     });
 }
 
@@ -92,14 +94,10 @@ function one(profiles: Command, { name, description, example }: Change): Command
 
 async function apply(method: string, request: Message, command: Command, waitMs?: number): Promise<void> {
   const answer = await ask("profile", method, request, waitMs);
-  if (isJson(command)) return printJson(answerJson(method, answer));
+  if (wantsJson(command)) return printJson(answerJson(method, answer));
   const view = profileView(answer.profile as Message);
   print(shown(view));
   noteOutside(view);
-}
-
-function isJson(command: Command): boolean {
-  return command.optsWithGlobals().json === true;
 }
 
 /** Says so when a profile will never serve because an explicit order leaves it out. */

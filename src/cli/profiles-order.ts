@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { canonicalProvider } from "../domain/alias.ts";
 import { answerJson, ask, dial } from "./call.ts";
 import { CommandError } from "./command-error.ts";
-import { jsonOption } from "./options.ts";
+import { jsonOption, wantsJson } from "./options.ts";
 import { note, plain, print, printJson } from "./output.ts";
 import { allProfiles } from "./profile-pages.ts";
 import { profileViews } from "./profile-view.ts";
@@ -22,7 +22,7 @@ export function defineOrder(command: Command): void {
     .option("--clear", "take the explicit order away")
     .addHelpText("after", EXAMPLE)
     .action(async (provider: string, ids: readonly string[], { clear }: { clear?: boolean }) => {
-      const json = command.optsWithGlobals().json === true;
+      const json = wantsJson(command);
       if (clear && ids.length > 0) throw new CommandError(64, "--clear takes no ids");
       if (clear || ids.length > 0) await set(provider, ids, json);
       else await show(provider, json);
@@ -38,7 +38,8 @@ async function set(provider: string, profiles: readonly string[], json: boolean)
   known.forEach((id, index) => {
     print(`${index + 1}  ${plain(id)}`);
   });
-  if (unknown.length > 0) note(`no such profile, skipped until there is one: ${unknown.map(plain).join(", ")}`);
+  if (unknown.length > 0)
+    note(`no such profile, skipped until there is one: ${unknown.map(plain).join(", ")}`);
   if (known.length === 0) note("no profile of this order exists, so it is set aside");
 }
 

@@ -3,7 +3,7 @@ import { nearest } from "../config/nearest.ts";
 import type { Message } from "../rpc/schema.ts";
 import { answerJson, ask, dial } from "./call.ts";
 import { CommandError } from "./command-error.ts";
-import { jsonOption } from "./options.ts";
+import { jsonOption, wantsJson } from "./options.ts";
 import { print, printJson } from "./output.ts";
 import { allProfiles } from "./profile-pages.ts";
 import { profileSheet, profileTable, profileView, profileViews } from "./profile-view.ts";
@@ -17,6 +17,22 @@ Example:
   $ auth-broker profiles show openai-codex:work`;
 
 export function defineProfiles(command: Command): void {
+  jsonOption(command.command("list").description("list profiles with their states"))
+    .argument("[provider]", "of this provider only")
+    .addHelpText("after", "\nExample:\n  $ auth-broker profiles list openai-codex --json")
+    .action((provider = "", _options, self: Command) => list(provider, wantsJson(self)));
+  jsonOption(command.command("show").description("show everything about one profile"))
+    .argument("<id>", "<provider>:<label>")
+    .addHelpText("after", "\nExample:\n  $ auth-broker profiles show openai-codex:work")
+    .action(async (profile: string, _options, show: Command) => {
+      const answer = await ask("profile", "GetProfile", { profile });
+      if (wantsJson(show)) printJson(answerJson("GetProfile", answer));
+      else print(profileSheet(profileView(answer.profile as Message), Date.now()));
+    });
+  defineAdd(command.command("add").description("add a profile, or replace its login"));
+  defineOrder(command.command("order").description("show, set or clear the order of a provider's profiles"));
+  defineChanges(command);
+  // Last, since subcommands take this setting over when they are made.
   jsonOption(command)
     .addHelpText("after", EXAMPLE)
     .allowExcessArguments()
@@ -25,26 +41,6 @@ export function defineProfiles(command: Command): void {
       if (unknown !== undefined) throw unknownCommand(command, unknown);
       await list("", json);
     });
-  jsonOption(command.command("list").description("list profiles with their states"))
-    .argument("[provider]", "of this provider only")
-    .addHelpText("after", "\nExample:\n  $ auth-broker profiles list openai-codex --json")
-    .action((provider = "", _options, list_: Command) => list(provider, isJson(list_)));
-  jsonOption(command.command("show").description("show everything about one profile"))
-    .argument("<id>", "<provider>:<label>")
-    .addHelpText("after", "\nExample:\n  $ auth-broker profiles show openai-codex:work")
-    .action(async (profile: string, _options, show: Command) => {
-      const answer = await ask("profile", "GetProfile", { profile });
-      if (isJson(show)) printJson(answerJson("GetProfile", answer));
-      else print(profileSheet(profileView(answer.profile as Message), Date.now()));
-    });
-  defineAdd(command.command("add").description("add a profile, or replace its login"));
-  defineOrder(command.command("order").description("show, set or clear the order of a provider's profiles"));
-  defineChanges(command);
-}
-
-/** Whether `--json` was given, here or before the subcommand's name. */
-export function isJson(command: Command): boolean {
-  return command.optsWithGlobals().json === true;
 }
 
 async function list(provider: string, json: boolean | undefined): Promise<void> {
@@ -53,7 +49,8 @@ async function list(provider: string, json: boolean | undefined): Promise<void> 
   if (json) return printJson(answerJson("ListProfiles", answer));
   const profiles = profileViews(answer.profiles);
   if (profiles.length > 0) print(profileTable(profiles, Date.now()));
-  else print(provider === "" ? "there is no profile yet: auth-broker import" : "this provider has no profile");
+  else
+    print(provider === "" ? "there is no profile yet: auth-broker import" : "this provider has no profile");
 }
 
 function unknownCommand(command: Command, name: string): CommandError {

@@ -103,13 +103,17 @@ async function programFor(args: readonly string[]): Promise<Command> {
 }
 
 function fail(thrown: unknown, args: readonly string[]): void {
-  const error = commandErrorOf(thrown);
+  const [name = ""] = args;
+  const error = commandErrorOf(
+    thrown,
+    `auth-broker ${Object.hasOwn(COMMANDS, name) ? `${name} ` : ""}--help`,
+  );
   if (error === undefined) return;
   process.exitCode = error.exit;
   if (isHelpShown(thrown)) return;
   const own = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
   const nowMs = Date.now();
   // Programs that call a helper command show one line of what it says.
-  const lines = args[0] === "token" ? [errorLine(error, nowMs)] : errorLines(error, nowMs);
+  const lines = name === "token" ? [errorLine(error, nowMs)] : errorLines(error, nowMs);
   printError(error, lines, own.includes("--json"));
 }

@@ -67,7 +67,10 @@ async function whatHappened(outcome: string | undefined, response: string | unde
       help: "auth-broker report --help",
     });
   }
-  const name = outcome.toUpperCase().replaceAll("-", "_").replace(/^OUTCOME_/, "");
+  const name = outcome
+    .toUpperCase()
+    .replaceAll("-", "_")
+    .replace(/^OUTCOME_/, "");
   if ((OUTCOMES as readonly string[]).includes(name)) return { outcome: name };
   throw invalid(`"${plain(outcome)}" is no outcome`, `one of ${OUTCOMES.join(", ")}`);
 }
@@ -103,5 +106,7 @@ function adviceText({ action, delay = 0 }: { readonly action: string; readonly d
 }
 
 function nextText(next: Message, nowMs: number): string {
-  return next.granted === undefined ? credentialLine(next, nowMs) : grantedSheet(next.granted as Message, nowMs);
+  return next.granted === undefined
+    ? credentialLine(next, nowMs)
+    : grantedSheet(next.granted as Message, nowMs);
 }

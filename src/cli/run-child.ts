@@ -11,7 +11,11 @@ const FORWARDED: readonly NodeJS.Signals[] = [...FROM_TERMINAL, "SIGTERM", "SIGH
  * Runs a program on our own standard streams and passes signals on to it. Resolves with the exit code
  * that a shell would give: the program's own, 128+n for a signal, 126 or 127 if it cannot be run.
  */
-export async function runChild(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+export async function runChild(
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<number> {
   const child = spawn(program, args, { stdio: "inherit", env });
   const isOnTerminal = process.stdin.isTTY === true;
   const forward = (signal: NodeJS.Signals) => {

@@ -7,5 +7,8 @@ export async function daemonLog(level: string): Promise<Logger> {
   if (!process.stderr.isTTY) return pino({ level }, pino.destination({ fd: STANDARD_ERROR, sync: true }));
   const { PinoPretty } = await import("pino-pretty");
   const colorize = !process.env.NO_COLOR;
-  return pino({ level }, PinoPretty({ destination: STANDARD_ERROR, sync: true, colorize, ignore: "pid,hostname" }));
+  return pino(
+    { level },
+    PinoPretty({ destination: STANDARD_ERROR, sync: true, colorize, ignore: "pid,hostname" }),
+  );
 }

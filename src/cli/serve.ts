@@ -31,7 +31,9 @@ async function serve(): Promise<void> {
   });
   const daemon = await startDaemon({ config, log });
   if (process.stderr.isTTY) {
-    note(`serving at ${addressText(daemon.agentAddress)} and, for administration, ${addressText(daemon.adminAddress)}`);
+    note(
+      `serving at ${addressText(daemon.agentAddress)} and, for administration, ${addressText(daemon.adminAddress)}`,
+    );
   }
   await ending;
   await daemon.stop();

@@ -56,7 +56,9 @@ async function statusText(status: Status, nowMs: number): Promise<string> {
   const state = store.writable ? "writable" : paint("red", "NOT writable");
   const paragraphs = [
     `auth-broker ${plain(version)}${since}; store ${plain(store.kind)}, ${state}`,
-    providers.length === 0 ? "no provider has a profile: auth-broker import" : providerTable(providers, nowMs),
+    providers.length === 0
+      ? "no provider has a profile: auth-broker import"
+      : providerTable(providers, nowMs),
     await profilesIfShown(nowMs),
     warnings.map((warning) => `${paint("yellow", "warning:")} ${plain(warning)}`).join("\n"),
   ];

@@ -18,7 +18,7 @@ export function layOut(rows: readonly (readonly string[])[], width?: number): re
   }
   return cells.map((row) => {
     const line = row.map((cell, column) => cell + " ".repeat((widths[column] ?? 0) - lengthOf(cell)));
-    return fit(line.join(GAP).trimEnd(), row, widths, width);
+    return cutTo(line.join(GAP).trimEnd(), row, widths, width);
   });
 }
 
@@ -30,11 +30,18 @@ export function table(header: readonly string[], rows: readonly (readonly string
 
 /** Names with their values, one a line; those without a value are left out. */
 export function sheet(entries: readonly (readonly [string, string | undefined])[]): string {
-  const rows = entries.flatMap(([name, value]) => (value === undefined || value === "" ? [] : [[name, value]]));
+  const rows = entries.flatMap(([name, value]) =>
+    value === undefined || value === "" ? [] : [[name, value]],
+  );
   return layOut(rows).join("\n");
 }
 
-function fit(line: string, row: readonly string[], widths: readonly number[], width: number | undefined): string {
+function cutTo(
+  line: string,
+  row: readonly string[],
+  widths: readonly number[],
+  width: number | undefined,
+): string {
   if (width === undefined || lengthOf(line) <= width) return line;
   const before = widths.slice(0, row.length - 1).reduce((sum, one) => sum + one + GAP.length, 0);
   if (width - before < NARROWEST) return line;

@@ -29,7 +29,9 @@ export function defineToken(command: Command): void {
       const ask = () => line.call("AcquireCredential", request, wishes.maxWait);
       const { refusedIfWithin } = wishes;
       const answer =
-        refusedIfWithin === undefined ? await ask() : await unrefused(line, request, await ask(), refusedIfWithin);
+        refusedIfWithin === undefined
+          ? await ask()
+          : await unrefused(line, request, await ask(), refusedIfWithin);
       print(secretOf(grantedOf(answer)));
     });
 }

@@ -51,7 +51,9 @@ export function credentialLine(state: Message, nowMs: number): string {
   if (state.granted === undefined) {
     const { reason, message, retryTime, help } = readUnavailable(state.unavailable as Message);
     const again = retryTime === undefined ? "" : `; again at ${moment(retryTime, nowMs)}`;
-    return plain(`unavailable  ${reason}  ${message}${again}${help === undefined ? "" : `; what helps: ${help}`}`);
+    return plain(
+      `unavailable  ${reason}  ${message}${again}${help === undefined ? "" : `; what helps: ${help}`}`,
+    );
   }
   const { lease, credential } = grantedOf(state.granted as Message);
   const ends: Seconds | null = credential.oauth?.expireTime ?? null;

@@ -48,10 +48,10 @@ export function isResponse(value: unknown): value is Response {
  */
 export async function bodyOf(response: Response): Promise<Uint8Array> {
   try {
-    if (response.bodyUsed || response.body?.locked !== false) return new Uint8Array();
     const reader = response.clone().body?.getReader();
     return reader === undefined ? new Uint8Array() : await firstBytes(reader);
   } catch {
+    // A body that somebody reads cannot be cloned.
     return new Uint8Array();
   }
 }

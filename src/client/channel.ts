@@ -11,7 +11,7 @@ import {
 import { type Address, addressText, grpcTarget } from "../endpoint/address.ts";
 import { type Probe, probe } from "../endpoint/probe.ts";
 import { type Message, SERVICES, serviceDefinition } from "../rpc/schema.ts";
-import { BrokerError, callError, closedError, connectionError, forbiddenError } from "./error.ts";
+import { BrokerError, callError, closedError, connectionError, forbiddenError, isPassing } from "./error.ts";
 import type { Clock } from "./types.ts";
 
 /**
@@ -57,8 +57,8 @@ export class Channel {
 
   /**
    * One answer to one request. Waits for a broker that is away, and asks again when the connection
-   * breaks or the broker is starting or stopping, all within `timeoutMs`. Asking twice does no harm:
-   * a report that came through the first time is known by its lease.
+   * breaks or the broker is starting or stopping, all within `timeoutMs`. A request may so arrive twice;
+   * the broker counts failures of one lease once.
    * Rejects with `BrokerError`, or with the reason of `signal`.
    */
   async unary(
@@ -196,15 +196,6 @@ export async function openChannel(address: Address, clock: Clock, timeoutMs: num
     channel.close();
     throw error;
   }
-}
-
-/**
- * True for errors that pass by themselves: a broken connection, a broker that starts or stops. A broker
- * that ends in the middle of a call shows as `CANCELLED`, unless it was this side that cancelled.
- */
-export function isPassing({ code, reason }: BrokerError): boolean {
-  const isBroken = reason === "" && (code === "UNAVAILABLE" || code === "CANCELLED");
-  return isBroken || reason === "STARTING" || reason === "DRAINING";
 }
 
 /** The next pause between two attempts; the first follows at once, because a call waits for its connection anyway. */

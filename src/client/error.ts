@@ -71,3 +71,12 @@ export function refusedHere(error: unknown): unknown {
   const reason = reasonOf(error.failure) ?? "";
   return new BrokerError({ code: codeOf(reason), reason, message: error.message, profiles: [] });
 }
+
+/**
+ * True for errors that pass by themselves: a broken connection, a broker that starts or stops. A broker
+ * that ends in the middle of a call shows as `CANCELLED`, unless it was this side that cancelled.
+ */
+export function isPassing({ code, reason }: BrokerError): boolean {
+  const isBroken = reason === "" && (code === "UNAVAILABLE" || code === "CANCELLED");
+  return isBroken || reason === "STARTING" || reason === "DRAINING";
+}

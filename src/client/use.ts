@@ -92,7 +92,7 @@ class Course {
     const answer = await this.#calls
       .report({ lease, ...report, acquireNext: mayRetry }, { timeoutMs, signal: this.#signal })
       .catch(() => undefined);
-    if (answer?.next === undefined) return undefined;
+    if (!mayRetry || answer?.next === undefined) return undefined;
     return this.#follow(answer, answer.next).catch((error: unknown) => {
       end.drop();
       throw error;

@@ -1,7 +1,7 @@
 import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
 import type { Message } from "../rpc/schema.ts";
-import { type Channel, isPassing, nextPause } from "./channel.ts";
-import { type BrokerError, callError, closedError } from "./error.ts";
+import { type Channel, nextPause } from "./channel.ts";
+import { type BrokerError, callError, closedError, isPassing } from "./error.ts";
 import { requestOf, twinOf } from "./twin.ts";
 import type { Clock, WatchOptions, WatchState } from "./types.ts";
 

@@ -127,7 +127,9 @@ function canReach(profile: Profile, minValidForMs: number, now: Now): boolean {
     const permission = refreshPermission(profile, now).kind;
     if (permission === "never" || permission === "at_end" || permission === "in_doubt") return false;
   }
-  return grant.lifetimeMs === undefined || grant.lifetimeMs >= minValidForMs;
+  // What the server gives is known from a refresh only; a login from elsewhere may have been older rules.
+  const isTelling = profile.origin === "refresh" || profile.origin === "forced";
+  return !isTelling || grant.lifetimeMs === undefined || grant.lifetimeMs >= minValidForMs;
 }
 
 function coolingVerdict(

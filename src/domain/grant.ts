@@ -1,4 +1,4 @@
-import type { Secret } from "./secret.ts";
+import { Secret } from "./secret.ts";
 import type { Deadline } from "./time.ts";
 
 /** How a provider treats a refresh token that was used: keeps it, tolerates it for a while, or never again. */
@@ -20,6 +20,7 @@ export interface Account {
  */
 export interface OAuthGrant {
   readonly kind: "oauth";
+  /** Empty, and over already: the first refresh brings it. */
   readonly accessToken: Secret;
   /** Absent: nothing can be refreshed. Never an empty text. */
   readonly refreshToken?: Secret;
@@ -59,12 +60,15 @@ export function expiryOf(grant: Grant): Deadline | undefined {
   return grant.kind === "api_key" ? undefined : grant.expires;
 }
 
+const NONE_YET = new Secret("");
+
 /**
  * How old a grant says it is, for "which of two is newer": JWT `iat`, else the expiry.
  * Absent when it does not tell.
  */
 export function ageOf(grant: Grant): { readonly by: "issued" | "expiry"; readonly atMs: number } | undefined {
   if (grant.kind === "api_key") return undefined;
+  if (grant.kind === "oauth" && grant.accessToken.equals(NONE_YET)) return undefined;
   if (grant.issuedAtMs !== undefined) return { by: "issued", atMs: grant.issuedAtMs };
   if (grant.expires !== undefined) return { by: "expiry", atMs: grant.expires.wallMs };
   return undefined;

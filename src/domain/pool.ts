@@ -38,6 +38,8 @@ export interface Pool {
   readonly rules: ProviderRules;
   readonly seats: readonly Seat[];
   readonly hasExplicitOrder: boolean;
+  /** Not all of them are metered. */
+  readonly hasSubscription: boolean;
   /** Ids of the explicit order that no profile answers to. */
   readonly unknownInOrder: readonly string[];
 }
@@ -96,6 +98,7 @@ export function arrange(
     rules,
     seats: [...ranked.map((p, i) => seat(p, i + 1)), ...outside.map((p) => seat(p, 0))],
     hasExplicitOrder,
+    hasSubscription: !onlyMetered,
     unknownInOrder: unknown,
   };
 }

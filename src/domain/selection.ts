@@ -144,7 +144,7 @@ function grantable(chosen: Ranked, reason: EligibleReason, lender: string | unde
  * with one, which gives it its place, those before it that a refresh would bring.
  */
 function isSpared(seat: Seat, pool: Pool, ranked: readonly Ranked[]): boolean {
-  if (!isMetered(seat)) return false;
+  if (!pool.hasSubscription || !isMetered(seat)) return false;
   if (!pool.hasExplicitOrder) return true;
   return ranked.some((r) => r.verdict.kind === "refresh" && !isMetered(r.seat) && r.seat.place < seat.place);
 }

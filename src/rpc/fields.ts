@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { canonicalProvider } from "../domain/alias.ts";
 import { BrokerFailure } from "../domain/failure.ts";
-import { atMsOf, msOf, type Seconds } from "./instants.ts";
+import { atMsOf, type Seconds } from "./instants.ts";
 import { type Message, protoName } from "./schema.ts";
 
 const LONGEST_NAME = 256;
@@ -14,25 +14,48 @@ const FIRST_SECOND = -62_135_596_800;
 const LAST_SECOND = 253_402_300_799;
 
 /** Text without control characters, which have no business in a name or a header. */
-export const name = z
-  .string()
-  .max(LONGEST_NAME, `must not be longer than ${LONGEST_NAME} characters`)
-  .refine((text) => !hasControl(text), "must not hold control characters");
+/** What is wrong with a name, or undefined. The hot requests use these checks without zod. */
+export function nameProblem(text: string): string | undefined {
+  const isFine = text.length <= LONGEST_NAME && !hasControl(text);
+  return isFine
+    ? undefined
+    : `must not be longer than ${LONGEST_NAME} characters, nor hold control characters`;
+}
 
-export const providerId = name
-  .min(1, "is required")
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "must be a provider id, such as openai-codex")
-  .transform(canonicalProvider);
+export function providerProblem(text: string): string | undefined {
+  if (text === "") return "is required";
+  if (text.length > LONGEST_NAME || !/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(text)) {
+    return "must be a provider id, such as openai-codex";
+  }
+  return undefined;
+}
 
-export const profileId = z
-  .string()
-  .max(LONGEST_ID, `must not be longer than ${LONGEST_ID} characters`)
-  .refine((text) => !hasControl(text), "must not hold control characters")
-  .refine(
-    (text) => text === "" || /^[^:]+:.+$/.test(text),
-    "must be <provider>:<label>, such as openai-codex:work",
-  );
+export function profileProblem(text: string): string | undefined {
+  if (text === "") return undefined;
+  if (text.length > LONGEST_ID || hasControl(text)) {
+    return `must not be longer than ${LONGEST_ID} characters, nor hold control characters`;
+  }
+  const colon = text.indexOf(":");
+  return colon > 0 && colon < text.length - 1
+    ? undefined
+    : "must be <provider>:<label>, such as openai-codex:work";
+}
 
+export function durationProblem(ms: number): string | undefined {
+  return ms >= 0 && ms <= LONGEST_MS ? undefined : "must be between 0 s and 366 days";
+}
+
+/** A zod check out of a function that says what is wrong. */
+function by<T>(problem: (value: T) => string | undefined) {
+  return (context: z.core.ParsePayload<T>) => {
+    const message = problem(context.value);
+    if (message !== undefined) context.issues.push({ code: "custom", message, input: context.value });
+  };
+}
+
+export const name = z.string().check(by(nameProblem));
+export const providerId = z.string().check(by(providerProblem)).transform(canonicalProvider);
+export const profileId = z.string().check(by(profileProblem));
 export const requiredProfileId = profileId.refine((text) => text !== "", "is required");
 
 export const profileIds = z
@@ -55,12 +78,6 @@ export const secretText = z
   .refine((text) => !/[^\x21-\x7e]/.test(text), "must be printable text without blanks or colour codes");
 
 const seconds = z.object({ seconds: z.number(), nanos: z.number() });
-
-/** Milliseconds of a Duration, 0 to a year. `null`: unset. */
-export const durationMs = seconds
-  .nullable()
-  .transform((value) => (value === null ? undefined : msOf(value as Seconds)))
-  .refine((ms) => ms === undefined || (ms >= 0 && ms <= LONGEST_MS), "must be between 0 s and 366 days");
 
 /** Wall-clock milliseconds of a Timestamp. `null`: unset. */
 export const instantMs = seconds

@@ -25,8 +25,8 @@ import type { Message } from "./schema.ts";
 
 const needed = secretText.refine((text) => text !== "", "is required");
 
-const oauth = z.object({
-  accessToken: needed,
+const oauthFields = z.object({
+  accessToken: secretText,
   refreshToken: secretText,
   idToken: secretText,
   tokenType: name,
@@ -37,6 +37,14 @@ const oauth = z.object({
   planType: name,
   scopes: names,
 });
+
+const oauth = oauthFields.refine(
+  ({ accessToken, refreshToken }) => accessToken !== "" || refreshToken !== "",
+  {
+    path: ["accessToken"],
+    message: "is required without a refresh token",
+  },
+);
 
 const cooldown = z.object({
   model: name,
@@ -116,7 +124,8 @@ function grantOf(put: z.output<typeof putRequest>, now: Now): Grant {
 
 function oauthGrant(given: z.output<typeof oauth>, now: Now): OAuthGrant {
   const times = jwtTimes(jwtClaims(given.accessToken));
-  const expiresAtMs = given.expireTime ?? times.expiresAtMs;
+  const isYetToCome = given.accessToken === "";
+  const expiresAtMs = isYetToCome ? now.wallMs : (given.expireTime ?? times.expiresAtMs);
   const lifetimeMs =
     times.issuedAtMs !== undefined && times.expiresAtMs !== undefined
       ? times.expiresAtMs - times.issuedAtMs

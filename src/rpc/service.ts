@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { answerBy } from "../broker/acquire.ts";
+import { answerBy, type Patience } from "../broker/acquire.ts";
 import type { Broker } from "../broker/broker.ts";
 import {
   acknowledgeBan,
@@ -48,17 +48,20 @@ export interface About {
 const DEFAULT_PAGE = 100;
 
 export function credentialService(desk: Desk, broker: Broker): Service {
-  const patience = ({ leftMs, signal }: CallInfo, maxWaitMs: number) => ({
+  const patience = (info: CallInfo, maxWaitMs: number): Patience => ({
     maxWaitMs,
-    deadline: answerBy(broker.ctx.clock.now(), leftMs),
-    signal,
+    deadline: answerBy(broker.ctx.clock.now(), info.leftMs),
+    get signal() {
+      return info.signal;
+    },
   });
   return {
     definition: serverDefinition(SERVICES.credential),
     implementation: {
-      AcquireCredential: unary(desk, async (message, info) => {
+      AcquireCredential: unary(desk, (message, info) => {
         const { request, maxWaitMs } = readAcquire(message);
-        return writeHandout(await broker.acquire(request, info.caller, patience(info, maxWaitMs)));
+        const handout = broker.acquire(request, info.caller, patience(info, maxWaitMs));
+        return handout instanceof Promise ? handout.then(writeHandout) : writeHandout(handout);
       }),
       WatchCredential: stream(desk, async function* (message, info) {
         for await (const next of broker.watch(readWatch(message), info.caller, info.signal))

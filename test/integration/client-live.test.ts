@@ -125,6 +125,14 @@ test("a refused watch rejects when awaited and is thrown by current", async () =
   expect(await errorOf(agent.live("p", { minValidFor: "soon" }))).toMatchObject({ reason: "FIELD_INVALID" });
 });
 
+test("a refused watch that nobody awaits harms nobody", async () => {
+  const broker = await fakeBroker();
+  broker.state = { failure: { kind: "provider_unknown", provider: "p" } };
+  const agent = await clientOf(broker.path);
+  const live = agent.live("p");
+  await expect.poll(() => live.state).toBe("closed");
+});
+
 test("close ends the watch, and so does await using", async () => {
   const broker = await fakeBroker();
   broker.state = { granted: granted("p:a") };

@@ -147,10 +147,12 @@ test("a refused token is tried again once, with the generation that the refresh 
   expect(released(fake)).toEqual(["lease-p:a-3"]);
 });
 
-test("a refused token is not tried again with the same generation", async () => {
-  const refused = { outcome: "OUTCOME_AUTH_INVALID_TOKEN" };
-  const { broker } = await scripted(advised("RETRY_SAME", other("p:a", 1), refused));
-  const { runs, callback } = answering(new Response("", { status: 401 }));
+test.each([
+  ["the same generation", 1, "OUTCOME_AUTH_INVALID_TOKEN"],
+  ["a failure that is not the token's", 2, "OUTCOME_OVERLOADED"],
+])("a profile is not tried again after %s", async (_case, generation, outcome) => {
+  const { broker } = await scripted(advised("RETRY_SAME", other("p:a", generation), { outcome }));
+  const { runs, callback } = answering(tooMany(), "never");
   await broker.use("p", {}, callback);
   expect(runs).toHaveLength(1);
 });
@@ -193,6 +195,28 @@ test("a wait within maxWait is left to the broker, and all waits together stay w
     { seconds: 5, nanos: 0 },
     { seconds: 5, nanos: 0 },
   ]);
+});
+
+test("after a wait every profile may be tried anew", async () => {
+  const { broker } = await scripted(
+    advised("RETRY_NEXT", other("p:b")),
+    cooling(3_000),
+    advised("RETRY_NEXT", other("p:b")),
+  );
+  const { runs, callback } = answering(tooMany(), tooMany(), tooMany(), "fine");
+  expect(await broker.use("p", { maxWait: 5_000 }, callback)).toBe("fine");
+  expect(runs.map(({ profile }) => profile)).toEqual(["p:a", "p:b", "p:a", "p:b"]);
+});
+
+test("a refusal is not tried again either after consumed", async () => {
+  const { fake, broker } = await scripted(advised("RETRY_NEXT", other("p:b")));
+  const refusal = tooMany();
+  const running = broker.use("p", {}, (_credential, attempt) => {
+    attempt.consumed();
+    return refusal;
+  });
+  expect(await running).toBe(refusal);
+  expect(reports(fake)).toEqual([expect.objectContaining({ responseStarted: true, acquireNext: false })]);
 });
 
 test("nothing is tried after consumed, and the broker learns that a response had started", async () => {
@@ -280,19 +304,21 @@ test("the signal ends waiting and trying; a run that it ended says nothing about
 });
 
 test("a signal during the delay ends it and gives back what was granted", async () => {
-  const { fake, broker } = await scripted(advised("RETRY_SAME", other("p:b"), { delayMs: 1_000 }));
   const stop = new AbortController();
-  const scriptedReport = fake.report;
-  fake.report = async (request, deadline) => {
-    const answer = await scriptedReport(request, deadline);
-    // After the answer has gone out and before anything else happens.
-    setImmediate(() => stop.abort(new Error("stop")));
-    return answer;
-  };
-  const { runs, callback } = answering(tooMany(), "fine");
-  const end = await broker.use("p", { signal: stop.signal }, callback).catch((error: Error) => error.message);
+  const { fake } = await scripted(advised("RETRY_SAME", other("p:b"), { delayMs: 1_000 }));
+  const impatient = await clientOf(fake.path, {
+    clock: {
+      now: () => ({ wallMs: 0, monoMs: 0 }),
+      sleep: async (_ms, signal) => {
+        stop.abort(new Error("stop"));
+        signal?.throwIfAborted();
+      },
+    },
+  });
+  const { runs, callback } = answering(tooMany(), "never");
+  await expect(impatient.use("p", { signal: stop.signal }, callback)).rejects.toThrow("stop");
   expect(runs).toHaveLength(1);
-  expect(end === "stop" || end instanceof Response).toBe(true);
+  expect(released(fake)).toEqual(["lease-p:b-1"]);
 });
 
 test("trouble with the report never hides what the provider said", async () => {

@@ -178,9 +178,19 @@ test("an endpoint that hangs up before it answers is not for us, and connect say
   const rude = createServer((socket) => socket.destroy()).listen(path);
   onTestFinished(() => void rude.close());
   await once(rude, "listening");
-  const error = await errorOf(connect({ address: path }));
+  const startedAt = performance.now();
+  const error = await errorOf(connect({ address: path, timeoutMs: 30_000 }));
+  expect(performance.now() - startedAt).toBeLessThan(5_000);
   expect(error).toMatchObject({ code: "PERMISSION_DENIED", reason: "CLIENT_FORBIDDEN" });
   expect(error.message).toContain(path);
+});
+
+test.runIf(process.geteuid?.() === 0)("a socket that this user may not use is named", async () => {
+  const broker = await fakeBroker();
+  process.seteuid?.(65534);
+  const error = await errorOf(connect({ address: broker.path })).finally(() => process.seteuid?.(0));
+  expect(error).toMatchObject({ code: "PERMISSION_DENIED", reason: "CLIENT_FORBIDDEN" });
+  expect(error.message).toMatch(/^permission denied on \/\S+, owned by uid 0$/);
 });
 
 test("something that listens and never answers is given up after the time for it", async () => {
@@ -236,11 +246,16 @@ test("a broker that is starting or stopping is asked again; one that says no is 
   expect(broker.asked.AcquireCredential).toHaveLength(4);
 });
 
-test("a call without a broker ends with its own deadline and says how to start one", async () => {
+test("a call without a broker waits quietly, ends with its own deadline and says how to start one", async () => {
   const broker = await fakeBroker();
-  const agent = await clientOf(broker.path);
+  const pauses: number[] = [];
+  const sleep = async (ms: number) => void pauses.push(ms);
+  const now = () => ({ wallMs: 0, monoMs: 0 });
+  const agent = await clientOf(broker.path, { clock: { now, sleep } });
   broker.stop();
   const error = await errorOf(agent.acquire({ provider: "p" }, { timeoutMs: 150 }));
+  // The connection is waited for, not asked about again and again.
+  expect(pauses.length).toBeLessThan(3);
   expect(error).toMatchObject({ code: "UNAVAILABLE", reason: "" });
   expect(error.message).toContain("auth-broker serve");
 });

@@ -9,6 +9,7 @@ export interface Disk {
   /** Writes a file that takes all space there is. Gives its path. */
   fill(): string;
   remount(mode: "ro" | "rw"): Promise<void>;
+  /** At once, also while a failed test still holds a file there. */
   unmount(): Promise<void>;
 }
 
@@ -31,7 +32,7 @@ export async function mountDisk(size: number): Promise<Disk | undefined> {
       if (code !== 0) throw new Error(stderr);
     },
     async unmount() {
-      const { code, stderr } = await run("umount", [path]);
+      const { code, stderr } = await run("umount", ["-l", path]);
       if (code !== 0) throw new Error(stderr);
       rmSync(path, { recursive: true });
     },

@@ -200,6 +200,30 @@ describe("moments in a message", () => {
     expect(stated({ provider: "own", body, receivedAtMs: near + HOUR })).toBe(Date.UTC(2026, 4, 20, 11, 55));
   });
 
+  it("is right on the day that summer time begins", () => {
+    const body = { error: { message: "resets March 29 at 1:30am (Europe/Rome)" } };
+    const receivedAtMs = Date.UTC(2026, 2, 28, 12);
+    expect(stated({ provider: "own", body, receivedAtMs })).toBe(Date.UTC(2026, 2, 29, 0, 30));
+  });
+
+  it.each(["America/New_York", "Asia/Shanghai", "UTC"])("on a machine in %s", (zone) => {
+    const { TZ } = process.env;
+    try {
+      process.env.TZ = zone;
+      const bare = stated({ provider: "own", body: { error: { message: "reset at 2026-05-21 22:19:54" } } });
+      const hours = zone === "America/New_York" ? 4 : 0;
+      expect(bare).toBe(Date.UTC(2026, 4, 21, 22 + hours, 19, 54));
+      const clock = stated({
+        provider: "own",
+        body: { error: { message: "try again at May 25th, 2026 2:14 AM." } },
+      });
+      expect(clock).toBe(new Date(2026, 4, 25, 2, 14).getTime());
+    } finally {
+      if (TZ === undefined) delete process.env.TZ;
+      else process.env.TZ = TZ;
+    }
+  });
+
   it("of a bare server timestamp is the later of local time and UTC", () => {
     const body = { error: { message: "Your limit will reset at 2026-05-21 22:19:54" } };
     const expected = Math.max(Date.UTC(2026, 4, 21, 22, 19, 54), new Date(2026, 4, 21, 22, 19, 54).getTime());

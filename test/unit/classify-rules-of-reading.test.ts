@@ -38,6 +38,7 @@ describe("a code beats the status", () => {
       { httpStatus: 502, body: error({ code: 429, message: "x", status: "RESOURCE_EXHAUSTED" }) },
       "RATE_LIMIT PROFILE_MODEL",
     ],
+    [{ httpStatus: 500, body: error({ code: 402, message: "x" }) }, "BILLING PROFILE"],
     [{ httpStatus: 403, body: error({ code: "personal-team-blocked:spending-limit" }) }, "BILLING PROFILE"],
     [
       { httpStatus: 400, body: { __type: "com.amazon.coral#ThrottlingException", message: "x" } },
@@ -121,6 +122,7 @@ describe("no status at all", () => {
     "Let us talk about the weekly limit and how to hit your limit less.",
     "If you hit your usage limit, wait until it resets at 5pm.",
     "token expired handling is in auth.ts",
+    "Let us set the timeout to thirty seconds.",
     `${"Here is how to bill. ".repeat(40)} Your credit balance is too low.`,
     "",
   ])("%j is somebody's sentence and no failure of the account", (body) => {
@@ -176,11 +178,21 @@ describe("what a limit touches", () => {
   });
 
   it("a throttle beside windows with room is no spent plan", () => {
-    const headers = { "anthropic-ratelimit-unified-status": "allowed_warning", "retry-after": "7" };
+    const headers = {
+      "anthropic-ratelimit-unified-status": "allowed_warning",
+      "anthropic-ratelimit-unified-representative-claim": "five_hour",
+      "retry-after": "7",
+    };
     expect(read("anthropic", { httpStatus: 429, headers })).toMatchObject({
       reading: "RATE_LIMIT PROFILE",
       waitMs: 7_000,
     });
+  });
+
+  it("a limit per minute is a throttle, however it is worded", () => {
+    const message = "Number of request tokens has exceeded your per-minute rate limit.";
+    const body = error({ type: "rate_limit_error", message });
+    expect(read("anthropic", { httpStatus: 429, body }).reading).toBe("RATE_LIMIT PROFILE");
   });
 
   it("the same sentence is a throttle or a spent plan by its length", () => {
@@ -205,6 +217,25 @@ describe("what a limit touches", () => {
       }).reading;
     expect(upstream(402)).toBe("BILLING PROFILE_MODEL");
     expect(upstream(401)).toBe("UNRECOGNIZED NONE");
+  });
+
+  it("another limit's used-up window does not stop the account", () => {
+    const headers = { "x-codex-other-primary-used-percent": "100", "x-codex-primary-used-percent": "9" };
+    expect(read("openai-codex", { httpStatus: 429, headers }).reading).toBe("RATE_LIMIT PROFILE");
+  });
+
+  it("a quota of zero never refills, one of a fraction does", () => {
+    const answer = (limit: string) => {
+      const message = `You exceeded your current quota. limit: ${limit}, model: m. Please retry in 45s.`;
+      return read("google-gemini-cli", { httpStatus: 429, body: error({ code: 429, message }) });
+    };
+    expect(answer("0")).toMatchObject({ reading: "BILLING PROFILE_MODEL", waitMs: undefined });
+    expect(answer("0.5")).toMatchObject({ reading: "RATE_LIMIT PROFILE_MODEL", waitMs: 45_000 });
+  });
+
+  it("Qwen's code for a bill is its free allowance", () => {
+    const body = error({ code: "insufficient_quota", message: "x" });
+    expect(read("qwen", { httpStatus: 429, body }).reading).toBe("USAGE_LIMIT PROFILE");
   });
 
   it("a workspace without credits is a matter of money, unless a window is used up", () => {

@@ -74,6 +74,7 @@ describe("a refresh token stays unspent", () => {
     [403, { error: "forbidden" }],
     [404, { type: "error", error: { type: "not_found_error", message: "Not Found" } }],
     [429, { error: { type: "rate_limit_error", message: "Rate limited" } }],
+    [404, { error: { message: "Refresh token not found" } }],
     [400, "<html>your refresh token has expired</html>"],
     [401, "<!DOCTYPE html><html>login</html>"],
     [403, { error: { code: "deviceauth_authorization_pending" } }],

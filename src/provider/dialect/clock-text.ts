@@ -148,7 +148,7 @@ function partAfterColon(tokens: readonly Token[], at: number): number | undefine
 }
 
 /** The first position from `at` on that holds none of `words`. */
-export function skip(tokens: readonly Token[], at: number, words: readonly string[]): number {
+function skip(tokens: readonly Token[], at: number, words: readonly string[]): number {
   let end = at;
   while (words.includes(tokens[end]?.text ?? "")) end++;
   return end;

@@ -1,12 +1,5 @@
-import {
-  asList,
-  asObject,
-  asText,
-  embeddedJson,
-  type Json,
-  type JsonObject,
-  readJson,
-} from "./loose-json.ts";
+import { embeddedJson } from "./embedded-json.ts";
+import { asList, asObject, asText, type Json, type JsonObject, readJson } from "./loose-json.ts";
 
 const DEEPEST = 12;
 const MOST_NESTED = 4;

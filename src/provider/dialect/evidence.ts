@@ -1,6 +1,7 @@
 import type { ProviderResponse, ResponseSource } from "../provider.ts";
+import { embeddedJson } from "./embedded-json.ts";
 import { addCode, codesOf, errorChain, messageOf, tellsFailure } from "./error-chain.ts";
-import { asNumber, asObject, embeddedJson, type Json, type JsonObject, readJson } from "./loose-json.ts";
+import { asNumber, asObject, type Json, type JsonObject, readJson } from "./loose-json.ts";
 import { readResetText, type StatedInText } from "./reset-text.ts";
 import { isEventStream, readStream } from "./sse.ts";
 import { statusInProse } from "./status-text.ts";

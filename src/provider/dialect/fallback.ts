@@ -22,7 +22,21 @@ export const EDGE: readonly Rule[] = [
   rule("edge.broken", isEdge, "SERVER_ERROR", "PROVIDER"),
 ];
 
-const TIMEOUTS = ["timeout", "timed out", "time-out", "timedout", "deadline exceeded", "und_err_info"];
+/** In a message; a transport error may simply say "timeout". */
+const TIMEOUTS = [
+  "timed out",
+  "etimedout",
+  "esockettimedout",
+  "deadline exceeded",
+  "idle timeout",
+  "connect timeout",
+  "request timeout",
+  "timeouterror",
+  "und_err_connect_timeout",
+  "und_err_headers_timeout",
+  "und_err_body_timeout",
+  "und_err_info",
+];
 const NETWORK = [
   "econnreset",
   "econnrefused",
@@ -57,10 +71,11 @@ const tells =
   (marks: readonly string[]): Test =>
   ({ text, transportError }) =>
     marks.some((mark) => transportError.includes(mark) || text.includes(mark));
+const isTimeout: Test = either(tells(TIMEOUTS), ({ transportError }) => transportError.includes("timeout"));
 
 /** No answer came, or it broke off. */
 export const TRANSPORT: readonly Rule[] = [
-  rule("transport.timeout", both(isUnanswered, tells(TIMEOUTS)), "TIMEOUT", "NONE"),
+  rule("transport.timeout", both(isUnanswered, isTimeout), "TIMEOUT", "NONE"),
   rule(
     "transport.network",
     both(

@@ -6,7 +6,7 @@ const PREFIX = "x-ratelimit-";
 const PARTS = ["limit", "remaining", "reset"];
 
 /** `x-ratelimit-remaining-tokens`, and without a bucket `x-ratelimit-reset`. */
-export function splitRateLimitHeader(
+function splitRateLimitHeader(
   header: string,
 ): { readonly bucket: string; readonly part: string } | undefined {
   const name = header.startsWith("x-ratelimit-")

@@ -5,8 +5,7 @@ const LIMITS = ["limit", "quota", "allowance", "capacity"];
 const ENDS = ["reached", "exceeded", "exhausted"];
 
 /**
- * "You've hit your … limit" and its like, with up to 40 characters between. A plain rate limit is
- * none. In mere prose it has to be said to the reader: "if you hit your limit" is advice.
+ * "You've hit your … limit" and its like, with up to 40 characters between. A rate limit is none. In mere prose it has to be said to the reader: "if you hit your limit" is advice.
  */
 const reachedOwnLimit: Test = ({ text, plain }) => {
   for (const verb of ["hit your ", "reached your ", "exceeded your ", "exhausted your "]) {
@@ -15,7 +14,7 @@ const reachedOwnLimit: Test = ({ text, plain }) => {
     const before = text.slice(Math.max(0, at - 9), at);
     if (plain && !before.endsWith("you've ") && !before.endsWith("you have ")) continue;
     const rest = text.slice(at + verb.length, at + verb.length + 40);
-    if (rest.startsWith("rate limit") || rest.startsWith("current quota")) continue;
+    if (rest.startsWith("current quota") || rest.includes("rate limit") || rest.includes("minute")) continue;
     if (LIMITS.some((word) => rest.includes(word))) return true;
   }
   return false;

@@ -7,9 +7,8 @@ export interface JsonObject {
 /** Longer texts are read by ourselves: `JSON.parse` builds whatever it is given. */
 const LONGEST_STRICT = 16_384;
 const LONGEST = 65_536;
-const DEEPEST = 32;
-/** Of values and of escapes; error bodies have far fewer. */
-const MOST_PARTS = 1_000;
+/** Of keys, values and escapes; error bodies have far fewer. Bounds the depth, too. */
+const MOST_PARTS = 2_000;
 
 export function asObject(value: Json | undefined): JsonObject | undefined {
   return typeof value === "object" && value !== null && !Array.isArray(value)
@@ -49,49 +48,17 @@ export function readJson(text: string): Json | undefined {
   const cursor: Cursor = { text: text.slice(0, LONGEST), at: 0, parts: 0, backslash: -1 };
   skipBlanks(cursor);
   const first = cursor.text[cursor.at];
-  return first === "{" || first === "[" ? readValue(cursor, 0) : undefined;
+  return first === "{" || first === "[" ? readValue(cursor) : undefined;
 }
 
-/** The first object written inside a prose, and the prose before it. */
-export function embeddedJson(
-  prose: string,
-): { readonly lead: string; readonly value: JsonObject } | undefined {
-  let from = 0;
-  for (let tries = 0; tries < 8; tries++) {
-    const at = prose.indexOf("{", from);
-    if (at < 0) return undefined;
-    from = at + 1;
-    const rest = prose.slice(at);
-    const opening = rest.slice(1, 40).trimStart();
-    if (opening.startsWith('\\"') || opening.startsWith("\\n")) {
-      const value = asObject(readJson(unescapeOnce(rest)));
-      if (hasKeys(value)) return { lead: prose.slice(0, at), value };
-    }
-    if (!startsKey(opening)) continue;
-    const value = asObject(readJson(rest));
-    if (hasKeys(value)) return { lead: prose.slice(0, at), value };
-  }
-  return undefined;
-}
-
-function hasKeys(object: JsonObject | undefined): object is JsonObject {
-  for (const _ in object) return true;
-  return false;
-}
-
-function startsKey(text: string): boolean {
-  const first = text.charCodeAt(0) | 0x20;
-  return text.startsWith('"') || text.startsWith("'") || (first >= 0x61 && first <= 0x7a);
-}
-
-function unescapeOnce(text: string): string {
-  return text.slice(0, LONGEST_STRICT).replaceAll('\\"', '"').replaceAll("\\n", " ");
-}
+const NON_BLANK = /\S/g;
+const WORD_END = /[,}\]\n]/g;
+const KEY_END = /[:,}\]]/g;
 
 interface Cursor {
   readonly text: string;
   at: number;
-  /** Values and escapes so far. */
+  /** Keys, values and escapes so far. */
   parts: number;
   /** Where the next backslash is, or was when it was last looked for. */
   backslash: number;
@@ -104,7 +71,7 @@ function moveTo(cursor: Cursor, pattern: RegExp): void {
 }
 
 function skipBlanks(cursor: Cursor): void {
-  moveTo(cursor, /\S/g);
+  moveTo(cursor, NON_BLANK);
 }
 
 /** Counts a part; with too many of them the rest is not looked at. */
@@ -112,18 +79,17 @@ function count(cursor: Cursor): void {
   if (++cursor.parts > MOST_PARTS) cursor.at = cursor.text.length;
 }
 
-function readValue(cursor: Cursor, depth: number): Json {
-  if (depth > DEEPEST) cursor.at = cursor.text.length;
+function readValue(cursor: Cursor): Json {
   count(cursor);
   skipBlanks(cursor);
   const first = cursor.text[cursor.at];
-  if (first === "{") return readObject(cursor, depth);
-  if (first === "[") return readList(cursor, depth);
+  if (first === "{") return readObject(cursor);
+  if (first === "[") return readList(cursor);
   if (first === '"' || first === "'") return readString(cursor, first);
-  return wordValue(readWord(cursor, /[,}\]\n]/g));
+  return wordValue(readWord(cursor, WORD_END));
 }
 
-function readObject(cursor: Cursor, depth: number): JsonObject {
+function readObject(cursor: Cursor): JsonObject {
   const object: Record<string, Json> = Object.create(null);
   cursor.at++;
   for (;;) {
@@ -138,15 +104,16 @@ function readObject(cursor: Cursor, depth: number): JsonObject {
       cursor.at++;
       return object;
     }
-    const key = next === '"' || next === "'" ? readString(cursor, next) : readWord(cursor, /[:,}\]]/g);
+    count(cursor);
+    const key = next === '"' || next === "'" ? readString(cursor, next) : readWord(cursor, KEY_END);
     skipBlanks(cursor);
     if (cursor.text[cursor.at] !== ":") continue;
     cursor.at++;
-    object[key] = readValue(cursor, depth + 1);
+    object[key] = readValue(cursor);
   }
 }
 
-function readList(cursor: Cursor, depth: number): readonly Json[] {
+function readList(cursor: Cursor): readonly Json[] {
   const list: Json[] = [];
   cursor.at++;
   for (;;) {
@@ -161,7 +128,7 @@ function readList(cursor: Cursor, depth: number): readonly Json[] {
       cursor.at++;
       return list;
     }
-    list.push(readValue(cursor, depth + 1));
+    list.push(readValue(cursor));
   }
 }
 

@@ -134,7 +134,7 @@ export function instantMs(value: Json | undefined): number | undefined {
 }
 
 /** An HTTP date (RFC 9110 section 5.6.7) in milliseconds; undefined if it is none. */
-export function httpDateMs(value: string | undefined): number | undefined {
+function httpDateMs(value: string | undefined): number | undefined {
   if (value === undefined || value.length > 40 || !/^[A-Za-z]{3,9},? /.test(value)) return undefined;
   const ms = Date.parse(/(?:GMT|UTC)$/.test(value) ? value : `${value} GMT`);
   return Number.isNaN(ms) ? undefined : ms;
@@ -144,7 +144,7 @@ export function httpDateMs(value: string | undefined): number | undefined {
  * `Retry-After` (seconds or a date, RFC 9110 section 10.2.3) and `Retry-After-Ms`. Milliseconds win
  * over seconds, unless the two differ absurdly: then the shorter one is meant.
  */
-export function readRetryAfter(headers: Readonly<Record<string, string>>): HeaderResets {
+function readRetryAfter(headers: Readonly<Record<string, string>>): HeaderResets {
   const text = headers["retry-after"]?.trim() ?? "";
   const seconds = asNumber(text);
   const fromSeconds = positive(seconds === undefined ? durationMs(text) : Math.ceil(seconds) * 1_000);

@@ -7,6 +7,8 @@ import { type HeaderResets, instantMs, isPlausibleReset, latest } from "./reset-
 const MOST_WINDOWS = 24;
 /** Plans run for a month at most; a reset further away is a mistake. */
 const LONGEST_PLAN_MS = 32 * 86_400_000;
+/** Overdrawn a hundred times over is still thinkable. */
+const MOST_PERCENT = 10_000;
 const LONGEST_WINDOW_MINUTES = 366 * 1_440;
 /** How exactly a reset one whole window ahead must fit to mean "not opened yet". */
 const SLIDING_MS = 60_000;
@@ -29,7 +31,7 @@ export function usageWindows(
 ): readonly UsageWindow[] {
   const windows = new Map<string, UsageWindow>();
   for (const { name, usedPercent: shown, windowMinutes, resetAtMs } of reads) {
-    const usedPercent = shown !== undefined && shown >= 0 ? shown : undefined;
+    const usedPercent = shown !== undefined && shown >= 0 && shown <= MOST_PERCENT ? shown : undefined;
     if (!/^[a-z0-9][\w.-]{0,63}$/i.test(name) || windows.has(name) || windows.size >= MOST_WINDOWS) continue;
     const minutes = wholeMinutes(windowMinutes);
     if (windowMinutes === 0 && resetAtMs === undefined) continue;

@@ -1,0 +1,127 @@
+import type { ImportedProfile, ImportPlan, Skipped, SourceName } from "../import/item.ts";
+import type { Message } from "../rpc/schema.ts";
+import type { Line } from "./call.ts";
+import { CommandError } from "./command-error.ts";
+import { putRequest } from "./import-put.ts";
+import { allProfiles } from "./profile-pages.ts";
+import { type ProfileView, profileView, profileViews } from "./profile-view.ts";
+
+export interface Imported {
+  readonly profile: string;
+  readonly source: SourceName;
+  readonly path: string;
+}
+
+/** What came of an import so far. */
+export interface ImportResult {
+  readonly imported: Imported[];
+  readonly skipped: Skipped[];
+  readonly orders: { readonly provider: string; readonly profiles: readonly string[] }[];
+  readonly warnings: string[];
+}
+
+/** Refusals that are about one profile; any other ends the import. */
+const ABOUT_ONE = ["FIELD_INVALID", "PROVIDER_UNKNOWN", "OLDER_GRANT", "ACCOUNT_CHANGED", "IDENTITY_EXISTS"];
+
+/**
+ * Puts what was planned into the broker and writes down in `result` what came of each item. Rejects
+ * with `CommandError` when the broker as a whole does not play along; what was done until then stays.
+ */
+export async function apply(line: Line, plan: ImportPlan, result: ImportResult): Promise<void> {
+  const present = new Map((await listed(line)).map((view) => [view.profile, view]));
+  /** Ids that are other ones here. */
+  const ids = new Map<string, string>();
+  for (const profile of plan.profiles) {
+    const taken = await take(line, profile, present);
+    if (taken.id !== undefined) ids.set(profile.id, taken.id);
+    if (taken.reason !== undefined) result.skipped.push({ item: profile.id, reason: taken.reason });
+    else {
+      const { source, sourcePath: path } = profile;
+      result.imported.push({ profile: taken.id, source, path });
+    }
+  }
+  const isThere = (id: string) => present.has(id) || result.imported.some(({ profile }) => profile === id);
+  for (const { provider, profiles } of plan.orders) {
+    const order = profiles.map((id) => ids.get(id) ?? id);
+    if (order.some(isThere)) await setOrder(line, provider, order, result);
+    else result.skipped.push({ item: `order of ${provider}`, reason: "none of its profiles is here" });
+  }
+}
+
+/** The profiles that stand outside an explicit order, so that they would never be used. */
+export async function outside(line: Line, imported: readonly Imported[]): Promise<readonly ProfileView[]> {
+  const own = new Set(imported.map(({ profile }) => profile));
+  return (await listed(line)).filter(({ profile, order }) => own.has(profile) && order === 0);
+}
+
+async function listed(line: Line): Promise<readonly ProfileView[]> {
+  return profileViews((await allProfiles(line)).profiles);
+}
+
+/** The id that it has here now, or why it was not taken. */
+type Taken =
+  | { readonly id: string; readonly reason?: undefined }
+  | { readonly id: string | undefined; readonly reason: string };
+
+async function take(
+  line: Line,
+  profile: ImportedProfile,
+  present: ReadonlyMap<string, ProfileView>,
+): Promise<Taken> {
+  if (isOwn(present.get(profile.id))) return { id: profile.id, reason: OWN_LOGIN };
+  const first = await put(line, putRequest(profile));
+  if (typeof first === "string") return { id: first };
+  if (first.reason !== "IDENTITY_EXISTS") return { id: undefined, reason: first.message };
+  const existing = existingId(first);
+  if (existing === undefined) return { id: undefined, reason: first.message };
+  if (isOwn(present.get(existing))) return { id: existing, reason: `${first.message}; ${OWN_LOGIN}` };
+  const second = await put(
+    line,
+    putRequest({ ...profile, id: existing, aliases: [...profile.aliases, profile.id] }),
+  );
+  return typeof second === "string"
+    ? { id: second }
+    : { id: existing, reason: `${first.message}; ${second.message}` };
+}
+
+/** A login that nobody else can rotate is worth more than a newer one that two programs share. */
+const OWN_LOGIN =
+  "the broker has a login of its own for it, which is kept; remove that first to take this one";
+
+function isOwn(view: ProfileView | undefined): boolean {
+  return view?.ownership === "OWNERSHIP_SOLE";
+}
+
+/** The id that a put went to, or its refusal. */
+async function put(line: Line, request: Message): Promise<string | CommandError> {
+  try {
+    const { profile } = await line.call("PutProfile", request);
+    return profileView(profile as Message).profile;
+  } catch (error) {
+    if (error instanceof CommandError && ABOUT_ONE.includes(error.reason)) return error;
+    throw error;
+  }
+}
+
+/** The id in `this account is already there as "…"`; the status has no field for it. */
+function existingId({ message }: CommandError): string | undefined {
+  return /"(.+)"/.exec(message)?.[1];
+}
+
+async function setOrder(
+  line: Line,
+  provider: string,
+  profiles: readonly string[],
+  result: ImportResult,
+): Promise<void> {
+  try {
+    const answer = await line.call("SetOrder", { provider, profiles });
+    result.orders.push({ provider, profiles: answer.profiles as readonly string[] });
+    for (const id of answer.unknown as readonly string[]) {
+      result.warnings.push(`the order of ${provider} names "${id}", which is not here; it is skipped`);
+    }
+  } catch (error) {
+    if (!(error instanceof CommandError && ABOUT_ONE.includes(error.reason))) throw error;
+    result.skipped.push({ item: `order of ${provider}`, reason: error.message });
+  }
+}
