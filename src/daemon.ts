@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { homedir, userInfo } from "node:os";
 import { Server } from "@grpc/grpc-js";
 import { Broker } from "./broker/broker.ts";
@@ -18,7 +19,6 @@ import {
   socketMode,
 } from "./endpoint/policy.ts";
 import { receiveDeadline } from "./endpoint/receive-deadline.ts";
-import { readSharedSource } from "./import/shared-source.ts";
 import { fingerprints, installKey } from "./key.ts";
 import { type Places, places } from "./places.ts";
 import { createFetch, type Fetch } from "./provider/fetch.ts";
@@ -103,6 +103,8 @@ async function serve(parts: Parts): Promise<Daemon> {
   const policies = endpointPolicies(config, where, ownUid);
   const phase = { now: "starting" as "starting" | "ready" | "draining" };
   const ending = new AbortController();
+  // One listener a stream, and any number of streams.
+  setMaxListeners(0, ending.signal);
   const desk: Desk = {
     callerOf: callers(
       policies.map((p) => p.policy),
@@ -176,7 +178,8 @@ function brokerParts(parts: Parts, providers: Providers) {
     isKnown: (id: string) => providers.get(id) !== undefined,
     configured: [...config.providers.keys()],
     refreshGrant: createRefreshGrant({ fetch }),
-    readShared: readSharedSource,
+    // Other programs' formats are loaded only where a login is shared with one.
+    readShared: async (...about) => (await import("./import/shared-source.ts")).readSharedSource(...about),
     fingerprintOf: fingerprints(key),
     withRefreshDue: (grant, id, now) => {
       const client = providers.providerFor(id).oauth;

@@ -1,7 +1,7 @@
 import type { Request } from "../domain/candidate.ts";
 import type { Unavailability } from "../domain/failure.ts";
 import { type Choice, select } from "../domain/selection.ts";
-import { at, type Deadline, type Now } from "../domain/time.ts";
+import { at, type Deadline, type Now, reached } from "../domain/time.ts";
 import { refreshPending, unavailable } from "../domain/unavailability.ts";
 import { type Caller, type Context, poolFor, resolved, sceneOf, sessionKey } from "./context.ts";
 import { type Handout, handOut } from "./handout.ts";
@@ -132,7 +132,7 @@ function toldGranted(
 ): Look {
   const { profile } = choice;
   const signature = `${profile.id} ${profile.generation} ${profile.accountEpoch} ${profile.baseUrl}`;
-  const isOver = shown?.until !== undefined && shown.until.wallMs <= now.wallMs;
+  const isOver = shown?.until !== undefined && reached(shown.until, now);
   if (shown?.signature === signature && !isOver) {
     return shown.until === undefined ? {} : { wake: shown.until };
   }

@@ -1,5 +1,5 @@
 import { open } from "node:fs/promises";
-import { CommandError } from "./command-error.ts";
+import { CommandError, invalid } from "./command-error.ts";
 import { readHidden } from "./prompt.ts";
 
 /** Nothing that is read here is anywhere near it. */
@@ -25,13 +25,16 @@ export async function readSecretInput(path: string, question: string, ends: "lin
   return text;
 }
 
-/** Parses JSON; a failure tells the place, never the text. */
-export function parseJson(text: string, name: string): unknown {
+/** Parses a JSON object. Throws `CommandError`, which tells where it was read and never what. */
+export function parseObject(text: string, name: string): Readonly<Record<string, unknown>> {
+  let parsed: unknown;
   try {
-    return JSON.parse(text);
+    parsed = JSON.parse(text);
   } catch {
-    throw new CommandError(65, `${name} is not valid JSON`);
+    throw new CommandError(65, `${name} is ${text.trim() === "" ? "empty" : "not valid JSON"}`);
   }
+  if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) return { ...parsed };
+  throw invalid(`${name} must hold a JSON object`);
 }
 
 /** UTF-8 text without a byte order mark. Throws `CommandError` 65. */

@@ -72,12 +72,17 @@ function errorJson({ code, reason, message, retryTime, help, profiles }: Command
     code,
     reason,
     message,
-    retryTime: retryTime?.toISOString() ?? null,
+    retryTime: instant(retryTime),
     help,
     profiles: profiles.map(({ profile, reason: why, untilTime }) => ({
       profile,
       reason: why,
-      untilTime: untilTime?.toISOString() ?? null,
+      untilTime: instant(untilTime),
     })),
   };
+}
+
+/** As proto3 JSON prints it. */
+function instant(at: Date | undefined): string | null {
+  return at === undefined ? null : formatTimestamp(timestampOf(at.getTime()));
 }

@@ -4,7 +4,7 @@ import { fromTwin } from "../rpc/json.ts";
 import type { Message } from "../rpc/schema.ts";
 import { answerJson, ask } from "./call.ts";
 import { CommandError, invalid } from "./command-error.ts";
-import { parseJson, readSecretInput } from "./input.ts";
+import { parseObject, readSecretInput } from "./input.ts";
 import { collect, jsonOption, named, oneOf, wantsJson } from "./options.ts";
 import { print, printJson } from "./output.ts";
 import { profileView } from "./profile-view.ts";
@@ -62,7 +62,7 @@ async function readGrant(profile: string, options: AddOptions): Promise<Message>
   }
   const name = fromFile === "-" ? "standard input" : fromFile;
   const text = await readSecretInput(fromFile, `JSON for ${profile}, then Ctrl-D: `, "end");
-  return fromTwin("authbroker.v1.PutProfileRequest", parseJson(text, name));
+  return fromTwin("authbroker.v1.PutProfileRequest", parseObject(text, name));
 }
 
 /** Blanks around it are an accident of copying; anything else that cannot be part of a header is refused. */

@@ -1,5 +1,5 @@
 import { invalid } from "./command-error.ts";
-import { parseJson, readInput, textOf } from "./input.ts";
+import { parseObject, readInput, textOf } from "./input.ts";
 
 /** More of a body is never looked at. */
 const BODY_BYTES = 64 * 1024;
@@ -17,11 +17,7 @@ export async function readResponse(path: string): Promise<object> {
 }
 
 function jsonResponse(text: string, name: string): object {
-  const parsed = parseJson(text, name);
-  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
-    throw invalid(`${name} holds no object`);
-  }
-  const { bodyText, ...response } = parsed as Record<string, unknown>;
+  const { bodyText, ...response } = parseObject(text, name);
   if (bodyText === undefined) return { ...response, ...cutBase64(response.body) };
   if (typeof bodyText !== "string" || response.body !== undefined) {
     throw invalid('"bodyText" must be a text and takes the place of "body"');

@@ -31,17 +31,25 @@ export function recall(request: Message): Given | undefined {
 
 /** Keeps it for the next call. The token was got all the same if this fails; then only a remark is made. */
 export function remember(request: Message, given: Given): void {
-  const file = fileOf(request);
-  const draft = `${file}.${randomUUID()}`;
   try {
     mkdirSync(directory(), { recursive: true, mode: 0o700 });
-    writeFileSync(draft, JSON.stringify(given), { mode: 0o600, flag: "wx" });
-    renameSync(draft, file);
+    replace(fileOf(request), JSON.stringify(given));
     clearOld(given.atMs);
   } catch (error) {
-    rmSync(draft, { force: true });
     const { code } = error as NodeJS.ErrnoException;
     note(`auth-broker: --refused-if-within has no effect, ${directory()} cannot be written (${code})`);
+  }
+}
+
+/** In one step, so that a call at the same time reads the old or the new. */
+function replace(file: string, text: string): void {
+  const draft = `${file}.${randomUUID()}`;
+  try {
+    writeFileSync(draft, text, { mode: 0o600, flag: "wx" });
+    renameSync(draft, file);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw error;
   }
 }
 

@@ -108,7 +108,7 @@ describe("each reason has its exit code and says what helps:", () => {
     const { broker, cli } = await brokerCli();
     await broker.put(`${CODEX}:a`);
     await broker.put(`${CODEX}:b`, {}, { enabled: false });
-    const retryTime = iso(Math.ceil(broker.nowMs / 1000) * 1000 + 2 * HOUR);
+    const retryTime = iso(Math.ceil(broker.nowMs / 1000) * 1000 + 2 * HOUR).replace(".000", "");
     await broker.fails(CODEX, "USAGE_LIMIT", { retryTime });
     const ended = await cli(`acquire ${CODEX} --json`);
     expect(ended).toMatchObject({ code: 75, stdout: "" });
