@@ -3,7 +3,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startAuthorizationServer } from "../test/support/authorization-server.mjs";
-import { call, client, show, startBroker, temporaryHome } from "./world.mjs";
+import { call, client, median, show, startBroker, temporaryHome } from "./world.mjs";
 
 const CYCLES = Number(process.argv[2] ?? 200);
 const ID = "openai-codex:ann";
@@ -28,20 +28,18 @@ const sent = () => {
 };
 
 let broker = await startBroker(home);
-let longestMs = 60;
+let longestMs = await unharmed();
 for (let cycle = 0; cycle < CYCLES; cycle += 1) {
   const admin = client(home, "profile", "admin");
   const before = await profileNow(admin);
   if (before === undefined || before.state !== "PROFILE_STATE_READY" || before.stateReason !== "") await login(admin);
   const known = await profileNow(admin);
-  const began = performance.now();
   const refreshed = call(admin, "RefreshProfile", { profile: ID }, 10_000).then(
     () => "answered",
     () => "no answer",
   );
   const killed = Math.random() * longestMs;
   const first = await Promise.race([refreshed, later(killed).then(() => "killed")]);
-  if (first === "answered") longestMs = Math.max(20, (performance.now() - began) * 1.1);
   await dead(broker);
   const seen = await refreshed;
   admin.close();
@@ -54,6 +52,21 @@ await server.close();
 broker.kill("SIGKILL");
 process.exit(spentAgain === 0 && !counts.has("LOST") ? 0 : 1);
 
+/** How long a refresh takes that nobody disturbs, with room: kills are spread over this time. */
+async function unharmed() {
+  const admin = client(home, "profile", "admin");
+  const times = [];
+  await login(admin);
+  for (let i = 0; i < 5; i += 1) {
+    const began = performance.now();
+    await call(admin, "RefreshProfile", { profile: ID });
+    times.push(performance.now() - began);
+  }
+  admin.close();
+  counts.clear();
+  return 1.5 * median(times);
+}
+
 /** Compares what the broker says after the restart with what the server knows. */
 async function judge(known, seen) {
   const admin = client(home, "profile", "admin");
@@ -62,7 +75,7 @@ async function judge(known, seen) {
   const acquired = await call(agent, "AcquireCredential", { provider: "openai-codex", minValidFor: { seconds: 0 } }).catch(
     (error) => error,
   );
-  const isGood = acquired.lease !== undefined && server.accountOf(acquired.credential.oauth.accessToken) === "ann";
+  const isGood = acquired.lease !== undefined && server.accountOf(acquired.credential.oauth.accessToken) === account.accountId;
   if (seen === "answered" && after.generation <= known.generation) count("LOST");
   else if (after.generation > known.generation) count(isGood ? "new grant durable" : "new grant durable, token dead");
   else if (after.stateReason === "" && isGood) count("old grant intact, not sent");

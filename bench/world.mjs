@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { clientConstructor, SERVICES } from "../dist/rpc/schema.js";
 import { credentials } from "@grpc/grpc-js";
 
+process.setMaxListeners(0);
 const MAIN = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 
 /** A temporary directory that goes with the process. */
@@ -35,7 +36,7 @@ export function startProgram(file, args = [], env = {}) {
 export async function startBroker(home) {
   const child = spawn(process.execPath, [MAIN, "serve"], {
     env: { ...process.env, AUTH_BROKER_HOME: home },
-    stdio: ["ignore", "ignore", "inherit"],
+    stdio: ["ignore", "ignore", process.env.BENCH_LOG ? "inherit" : "ignore"],
   });
   process.once("exit", () => child.kill("SIGKILL"));
   await serving(home);

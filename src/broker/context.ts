@@ -63,14 +63,18 @@ export interface Context {
 /** Refuses a request for a provider that nobody knows, and one for profiles that this caller may not know of. */
 export function poolFor(ctx: Context, provider: string, caller: Caller): Pool {
   const pool = ctx.ledger.pool(provider);
-  if (pool.seats.length === 0 && !ctx.isKnown(provider)) {
-    throw new BrokerFailure({ kind: "provider_unknown", provider });
-  }
+  refuseUnknown(ctx, provider);
   return caller.allowsProvider(provider) ? pool : { ...pool, seats: [] };
 }
 
-/** Ids as they are now; refuses a pin that names no profile of the provider. */
+function refuseUnknown(ctx: Context, provider: string): void {
+  if (ctx.ledger.pool(provider).seats.length > 0 || ctx.isKnown(provider)) return;
+  throw new BrokerFailure({ kind: "provider_unknown", provider });
+}
+
+/** Ids as they are now; refuses an unknown provider, and a pin that names no profile of it. */
 export function resolved(ctx: Context, request: Request, caller: Caller): Request {
+  refuseUnknown(ctx, request.provider);
   if (request.profile === "" && request.excludeProfiles.length === 0) return request;
   const profile = request.profile === "" ? "" : ctx.ledger.resolve(request.profile);
   if (profile !== "" && caller.allowsProfile(profile)) {

@@ -1,3 +1,4 @@
+import { formatTimestamp, timestampOf } from "../rpc/instants.ts";
 import type { CommandError } from "./command-error.ts";
 
 const STYLES = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39] } as const;

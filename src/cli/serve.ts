@@ -35,12 +35,12 @@ async function serve(): Promise<void> {
       `serving at ${addressText(daemon.agentAddress)} and, for administration, ${addressText(daemon.adminAddress)}`,
     );
   }
-  await ending;
+  log.info({ signal: await ending }, "asked to stop");
   await daemon.stop();
 }
 
 /** Resolves at the first signal to end, which is taken from now on; the second one ends the process. */
-function endingSignal(): Promise<void> {
+function endingSignal(): Promise<NodeJS.Signals> {
   // Node would open its inspector to whoever may send this.
   process.on("SIGUSR1", () => {});
   return new Promise((resolve) => {
@@ -49,7 +49,7 @@ function endingSignal(): Promise<void> {
       process.on(signal, () => {
         if (isEnding) process.exit(128 + constants.signals[signal]);
         isEnding = true;
-        resolve();
+        resolve(signal);
       });
     }
   });

@@ -156,6 +156,10 @@ export function trialEnded(profile: Profile, model: string, now: Now): Profile {
   return { ...profile, cooldowns: profile.cooldowns.filter((c) => !over.includes(c)) };
 }
 
+/** A reading is renewed after this time, or when it moved by this much. */
+const READING_AGE_MS = 60_000;
+const READING_PERCENT = 1;
+
 /**
  * The profile with newer readings of its usage windows. A reading newer than a refusal that shows
  * room in every window ends the plan cooldown. `since` guards against a reading that arrived later
@@ -167,7 +171,7 @@ export function observed(
   sinceMs: number,
   now: Now,
 ): Profile {
-  const fresh = windows.filter((w) => w.name !== "" && isNews(profile, w));
+  const fresh = windows.filter((w) => w.name !== "" && isNews(profile, w, now));
   if (fresh.length === 0) return profile;
   const kept = profile.usageWindows.filter((old) => !fresh.some((w) => w.name === old.name));
   const usageWindows = [...kept, ...fresh];
@@ -180,9 +184,20 @@ export function observed(
   return { ...profile, usageWindows, cooldowns: profile.cooldowns.filter((c) => !isRefuted(c)) };
 }
 
-function isNews(profile: Profile, window: UsageWindow): boolean {
+/**
+ * True for a reading worth keeping. Many answers carry one and each kept reading is a write, so one that
+ * tells nearly the same as a moment ago is left out, unless it may refute a refusal.
+ */
+function isNews(profile: Profile, window: UsageWindow, now: Now): boolean {
   const old = profile.usageWindows.find((w) => w.name === window.name);
-  return old === undefined || window.observedAtMs >= old.observedAtMs;
+  if (old === undefined) return true;
+  if (window.observedAtMs < old.observedAtMs) return false;
+  if (window.observedAtMs - old.observedAtMs >= READING_AGE_MS) return true;
+  if (profile.cooldowns.some((c) => c.outcome === "USAGE_LIMIT" && !reached(c.until, now))) return true;
+  const movedBy = Math.abs((window.usedPercent ?? 0) - (old.usedPercent ?? 0));
+  const shiftedBy = Math.abs((window.resetAtMs ?? 0) - (old.resetAtMs ?? 0));
+  const crosses = isRoomy(window, now) !== isRoomy(old, now);
+  return crosses || movedBy >= READING_PERCENT || shiftedBy >= READING_AGE_MS;
 }
 
 function isRoomy(window: UsageWindow, now: Now): boolean {

@@ -68,6 +68,7 @@ function startsCooldown(outcome: Outcome): boolean {
 
 /** The access token is refused for good; whether a refresh may help is decided when somebody asks. */
 function refused(profile: Profile, now: Now): Profile {
+  if (profile.refusedGeneration === profile.generation) return profile;
   const next: Profile = { ...profile, refusedGeneration: profile.generation };
   const { grant } = profile;
   if (grant.kind !== "oauth" || grant.refreshToken === undefined) return needsLogin(next, "refused", now);
@@ -77,6 +78,7 @@ function refused(profile: Profile, now: Now): Profile {
 }
 
 function needsLogin(profile: Profile, reason: LoginNeeded["reason"], now: Now): Profile {
+  if (profile.loginNeeded?.reason === reason) return profile;
   return { ...profile, loginNeeded: { reason, setAtMs: now.wallMs } };
 }
 

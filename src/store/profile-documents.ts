@@ -65,7 +65,8 @@ export class ProfileDocuments {
 
   /** The document to write to; `data` is null if there is none yet. Rejects with `StoreError` if it is corrupt. */
   async get(name: string, now: Now): Promise<Document> {
-    if (!this.#readable.has(name) && !this.#corrupt.has(name)) await this.read(name, now);
+    // Also one noted as corrupt: what kept it from being read may have passed, such as a lack of descriptors.
+    if (!this.#readable.has(name)) await this.read(name, now);
     const document = this.#readable.get(name);
     if (document !== undefined) return document;
     throw new StoreError(

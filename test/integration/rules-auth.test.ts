@@ -292,3 +292,24 @@ test("AUTH_INVALID_TOKEN while a plan limit runs keeps both: the limit's time co
   expect(error.reason).toBe("ALL_COOLING_DOWN");
   expect(at(error.unavailable?.retryTime)).toBe(broker.nowMs + HOUR);
 });
+
+test("a session whose token is refused waits for the refresh and stays at home", async () => {
+  await using broker = await one();
+  await broker.put(B);
+  const answer = await broker.fails({ provider: CODEX, sessionId: "s" }, "AUTH_INVALID_TOKEN", {
+    acquireNext: true,
+  });
+  expect(answer.next?.granted?.lease).toMatchObject({ profile: A, generation: 2, sessionId: "s" });
+});
+
+test("the same AUTH_INVALID_TOKEN again is a DUPLICATE or stale, and never a second refresh", async () => {
+  await using broker = await one();
+  const { lease } = await broker.acquire(CODEX);
+  await broker.report(lease.leaseId, "AUTH_INVALID_TOKEN");
+  expect((await broker.report(lease.leaseId, "AUTH_INVALID_TOKEN")).applied).toBe(false);
+  await broker.acquire(CODEX);
+  expect((await broker.report(lease.leaseId, "AUTH_INVALID_TOKEN")).ignoredReason).toBe(
+    "IGNORED_REASON_STALE_GENERATION",
+  );
+  expect(broker.token.requests).toHaveLength(1);
+});

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { HOUR, refusal, type World, world } from "../support/broker-world.ts";
+import { at, HOUR, refusal, type World, world } from "../support/broker-world.ts";
 
 const CODEX = "openai-codex";
 const A = `${CODEX}:a`;
@@ -136,4 +136,46 @@ test("an edge block is about the provider and changes no profile", async () => {
     profileState: "PROFILE_STATE_READY",
   });
   expect(await broker.serves(CODEX)).toBe(A);
+});
+
+test("FORBIDDEN for one model takes that model from the profile for 12 h, and nothing else", async () => {
+  await using broker = await world();
+  await broker.put("google-antigravity:a");
+  const request = { provider: "google-antigravity", model: "image" };
+  const { lease } = await broker.acquire(request);
+  const details = [{ "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason: "VALIDATION_REQUIRED" }];
+  const answer = await broker.reportRaw(lease.leaseId, {
+    httpStatus: 403,
+    body: { error: { code: 403, status: "PERMISSION_DENIED", details } },
+  });
+  expect(answer).toMatchObject({
+    outcome: "OUTCOME_FORBIDDEN",
+    scope: "SCOPE_PROFILE_MODEL",
+    profileState: "PROFILE_STATE_READY",
+  });
+  expect(at(answer.retryTime)).toBe(broker.nowMs + 12 * HOUR);
+  expect((await refusal(broker.acquire(request))).why("google-antigravity:a")).toBe("MODEL_COOLING_DOWN");
+  expect(await broker.serves({ ...request, model: "text" })).toBe("google-antigravity:a");
+});
+
+test("a clear of the banned profile does not set free the held ones; only the acknowledgement does", async () => {
+  await using broker = await banned();
+  await broker.clear(A);
+  expect((await broker.get(B)).stateReason).toBe("HELD_AFTER_BAN");
+  await broker.acknowledge(CODEX);
+  expect((await broker.get(B)).state).toBe("PROFILE_STATE_READY");
+});
+
+test("watchers of the other accounts learn of a ban at once", async () => {
+  await using broker = await world();
+  await broker.put(A);
+  await broker.put(B);
+  const watch = broker.agent.watch({ provider: CODEX, profile: B });
+  expect((await watch.next()).granted?.lease.profile).toBe(B);
+  const { lease } = await broker.acquire(CODEX);
+  await broker.reportRaw(lease.leaseId, BAN);
+  expect((await watch.next()).unavailable).toMatchObject({ reason: "PROFILE_BLOCKED" });
+  await broker.acknowledge(CODEX);
+  expect((await watch.next()).granted?.lease.profile).toBe(B);
+  watch.cancel();
 });

@@ -413,3 +413,42 @@ test("with all profiles cooling the caller learns at once why, for each, and whe
     [`${CODEX}:b`, "COOLING_DOWN", 30 * SECOND],
   ]);
 });
+
+test("a raw reading of the usage address that shows room ends a plan limit, too", async () => {
+  await using broker = await one();
+  const { lease } = await broker.acquire(CODEX);
+  const reset = Math.floor((broker.nowMs + 3 * HOUR) / 1000);
+  await broker.report(lease.leaseId, "USAGE_LIMIT", { retryTime: broker.inTime(3 * HOUR) });
+  await broker.advance(MINUTE);
+  const window = { used_percent: 3, limit_window_seconds: 18_000, reset_at: reset + 7200 };
+  await broker.reportRaw(lease.leaseId, {
+    source: "USAGE_API",
+    httpStatus: 200,
+    body: { plan_type: "plus", rate_limit: { allowed: true, limit_reached: false, primary_window: window } },
+  });
+  expect(await broker.serves(CODEX)).toBe(A);
+});
+
+test("a limit of one model does not keep another model's failures from counting", async () => {
+  await using broker = await one();
+  await broker.fails(M1, "RATE_LIMIT");
+  await broker.fails(M2, "RATE_LIMIT");
+  expect((await broker.get(A)).cooldowns.map((c) => [c.model, c.strikes])).toEqual([
+    ["m1", 1],
+    ["m2", 1],
+  ]);
+});
+
+test("what the profile shows of a cooldown: outcome, source, when it was set, until when, and the strikes", async () => {
+  await using broker = await one();
+  await broker.fails(M1, "RATE_LIMIT");
+  const [cooldown] = (await broker.get(A)).cooldowns;
+  expect(cooldown).toMatchObject({
+    model: "m1",
+    outcome: "OUTCOME_RATE_LIMIT",
+    source: "COOLDOWN_SOURCE_GUESS",
+    strikes: 1,
+  });
+  expect(at(cooldown?.setTime)).toBe(broker.nowMs);
+  expect(at(cooldown?.untilTime)).toBe(broker.nowMs + 30 * SECOND);
+});

@@ -191,12 +191,14 @@ test("a further endpoint gives only what its policy names", async () => {
   await limited.put("qwen:a");
   expect((await ci.acquire({ provider: CODEX })).lease.profile).toBe(A);
   const other = await refusal(ci.acquire({ provider: "qwen" }));
-  expect(other.code).toMatch(/NOT_FOUND|PERMISSION_DENIED/);
+  expect(other.reason).toBe("NO_PROFILE");
+  expect(other.unavailable?.profiles).toEqual([]);
   const pinned = await refusal(ci.acquire({ provider: CODEX, profile: B }));
-  expect(pinned.code).toMatch(/NOT_FOUND|PERMISSION_DENIED/);
+  expect(pinned.reason).toBe("NO_PROFILE");
   const status = await ci.status();
   expect(status.providers.map((p) => p.provider)).toEqual([CODEX]);
-  expect(JSON.stringify(await ci.explain({ provider: CODEX }))).not.toContain(B);
+  const { candidates } = await ci.explain({ provider: CODEX });
+  expect(candidates.find((c) => c.profile === B)).toMatchObject({ eligible: false, reason: "NOT_ALLOWED" });
   const { lease } = await limited.acquire(CODEX);
   expect((await refusal(ci.report({ leaseId: lease.leaseId, outcome: "OK" }))).reason).toBe("LEASE_UNKNOWN");
   expect((await refusal(ci.call("profile", "ListProfiles", {}))).code).toBe("UNIMPLEMENTED");

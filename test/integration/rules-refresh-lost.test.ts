@@ -148,3 +148,35 @@ test("SHARED: a new login ends the doubt", async () => {
   });
   expect(put.state).toBe("PROFILE_STATE_READY");
 });
+
+test("a login goes before a doubt, and a doubt before a block", async () => {
+  await using broker = await lost({ ownership: "SHARED" });
+  await broker.advance(31 * MINUTE);
+  await broker.put(`${CODEX}:b`);
+  await broker.fails(CODEX, "FORBIDDEN");
+  expect((await refusal(broker.acquire(CODEX))).reason).toBe("REFRESH_IN_DOUBT");
+  await broker.put(`${CODEX}:c`);
+  await broker.fails(CODEX, "AUTH_PERMANENT");
+  expect((await refusal(broker.acquire(CODEX))).reason).toBe("LOGIN_REQUIRED");
+});
+
+test("UNKNOWN ownership is not in doubt: the one replay is made", async () => {
+  await using broker = await lost({ ownership: "UNKNOWN" });
+  await broker.advance(31 * MINUTE);
+  expect(broker.token.requests).toHaveLength(2);
+  expect((await broker.get(A)).state).toBe("PROFILE_STATE_READY");
+});
+
+test("an answer that takes longer than 30 s is lost, too", async () => {
+  await using broker = await world();
+  await broker.put(A, { expireTime: broker.inTime(30 * MINUTE) });
+  const held = broker.token.hold();
+  const call = refusal(broker.acquire(WANTS_NEW));
+  await held.arrived;
+  await broker.advance(30 * SECOND);
+  await call;
+  await broker.advance(29 * MINUTE);
+  expect(broker.token.requests).toHaveLength(1);
+  await broker.advance(MINUTE);
+  expect(broker.token.requests).toHaveLength(2);
+});

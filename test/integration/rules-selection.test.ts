@@ -315,3 +315,33 @@ test("a provider that is known but owns no profile answers NO_PROFILE", async ()
   await using broker = await world();
   expect(await refusal(broker.acquire(CODEX))).toMatchObject({ code: "NOT_FOUND", reason: "NO_PROFILE" });
 });
+
+test("the alias stands in the configuration, too: as a provider's name and in its order", async () => {
+  await using broker = await world({
+    config: { providers: { openai: { order: ["openai:b", "openai:a"] } } },
+  });
+  for (const label of ["a", "b", "c"]) await broker.put(`${CODEX}:${label}`);
+  expect((await ranking(broker)).able).toEqual([`${CODEX}:b`, `${CODEX}:a`]);
+});
+
+test("costClass, baseUrl and headers of the configuration hold for the provider's profiles", async () => {
+  await using broker = await world({
+    config: {
+      providers: {
+        mine: {
+          type: "api-key",
+          baseUrl: "https://api.example.test/v1",
+          headers: { "x-key": "{token}", authorization: "" },
+          costClass: "subscription",
+        },
+      },
+    },
+  });
+  await broker.putKey("mine:k");
+  const { lease, credential } = await broker.acquire("mine");
+  expect(lease.costClass).toBe("COST_CLASS_SUBSCRIPTION");
+  expect(credential.headers).toEqual({ "x-key": "sk-FAKE-k" });
+  expect(credential.baseUrl).toBe("https://api.example.test/v1");
+  await broker.update({ profile: "mine:k", baseUrl: "https://own.example.test" });
+  expect((await broker.acquire("mine")).credential.baseUrl).toBe("https://own.example.test");
+});
