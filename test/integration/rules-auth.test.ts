@@ -313,3 +313,22 @@ test("the same AUTH_INVALID_TOKEN again is a DUPLICATE or stale, and never a sec
   );
   expect(broker.token.requests).toHaveLength(1);
 });
+
+test("an OK for the old generation does not speak for the one that the forced refresh brought", async () => {
+  await using broker = await one();
+  const old = await broker.acquire(CODEX);
+  await broker.fails(CODEX, "AUTH_INVALID_TOKEN");
+  const fresh = await broker.acquire(CODEX);
+  await broker.report(old.lease.leaseId, "OK");
+  const answer = await broker.report(fresh.lease.leaseId, "AUTH_INVALID_TOKEN");
+  expect(answer.profileState).toBe("PROFILE_STATE_NEEDS_LOGIN");
+});
+
+test("a generation that came by an ordinary refresh and is refused gets its own forced refresh", async () => {
+  await using broker = await one();
+  await broker.refresh(A);
+  await broker.advance(2 * MINUTE);
+  const answer = await broker.fails(CODEX, "AUTH_INVALID_TOKEN");
+  expect(answer.profileState).not.toBe("PROFILE_STATE_NEEDS_LOGIN");
+  expect((await broker.acquire(CODEX)).lease.generation).toBe(3);
+});

@@ -243,3 +243,19 @@ test("a second broker on the same home does not start, and the first serves on",
   await expect(startDaemon({ home: broker.home, clock: broker.clock })).rejects.toThrow();
   expect(await broker.serves(CODEX)).toBe(A);
 });
+
+test("a broker that stops answers DRAINING with RetryInfo to who is still connected", async () => {
+  await using broker = await world();
+  await broker.put(A, { expireTime: broker.inTime(10 * MINUTE) });
+  await broker.acquire(CODEX);
+  const held = broker.token.hold();
+  const call = broker.acquire({ provider: CODEX, minValidFor: "3600s" }).catch(() => {});
+  await held.arrived;
+  const stopping = broker.drain();
+  const error = await refusal(broker.acquire(CODEX));
+  expect(error).toMatchObject({ code: "UNAVAILABLE", reason: "DRAINING", domain: "auth-broker" });
+  expect(error.retryDelayMs).toBeGreaterThan(0);
+  held.answer(json(503, {}));
+  await call;
+  await stopping;
+});

@@ -343,3 +343,48 @@ test("an acquire during a refresh that brings nothing waits no longer than that 
   held.answer(json(503, {}));
   expect((await call.promise).reason).toBe("UPSTREAM_UNAVAILABLE");
 });
+
+test("the interval holds for an operator's refresh as well", async () => {
+  await using broker = await one();
+  await broker.refresh(A);
+  const error = await refusal(broker.refresh(A));
+  expect(error).toMatchObject({ code: "UNAVAILABLE", reason: "UPSTREAM_UNAVAILABLE", retryDelayMs: MINUTE });
+  await broker.advance(MINUTE);
+  expect((await broker.refresh(A)).generation).toBe(3);
+});
+
+test("a refresh changes neither cooldowns nor a block", async () => {
+  await using broker = await one();
+  const { lease } = await broker.acquire(CODEX);
+  await broker.report(lease.leaseId, "USAGE_LIMIT", { retryTime: broker.inTime(HOUR) });
+  await broker.report(lease.leaseId, "FORBIDDEN");
+  const profile = await broker.refresh(A).catch(() => broker.get(A));
+  expect(profile.state).toBe("PROFILE_STATE_BLOCKED");
+  expect(profile.cooldowns).toHaveLength(1);
+});
+
+test("while a refresh of one profile hangs, the others are served and written", async () => {
+  await using broker = await one(30 * MINUTE);
+  await broker.put("qwen:a");
+  const held = broker.token.hold();
+  const call = broker.acquire({ provider: CODEX, minValidFor: "3600s" }).catch(() => {});
+  await held.arrived;
+  expect(await broker.serves("qwen")).toBe("qwen:a");
+  expect((await broker.fails("qwen", "USAGE_LIMIT")).applied).toBe(true);
+  await broker.put("qwen:b");
+  expect(await broker.serves("qwen")).toBe("qwen:b");
+  expect((await broker.agent.status()).providers).toHaveLength(2);
+  held.answer(tokens("at last"));
+  await call;
+});
+
+test("an answer with a token type, a new id token and scopes is taken over whole", async () => {
+  await using broker = await one();
+  broker.token.next(() =>
+    tokens(1, { id_token: fakeJwt({ email: "a@example.test" }), token_type: "bearer" }),
+  );
+  await broker.refresh(A);
+  const { credential } = await broker.acquire(CODEX);
+  expect(credential.oauth?.idToken).toBe(fakeJwt({ email: "a@example.test" }));
+  expect(credential.headers.authorization).toBe("Bearer at-FAKE-new-1");
+});

@@ -256,3 +256,36 @@ test("an operator's policy auto lets a session of a bound vendor move", async ()
   expect(answer.advice?.action).toBe("ADVICE_ACTION_RETRY_NEXT");
   expect(answer.next?.granted?.lease.profile).toBe("anthropic:b");
 });
+
+test("the session follows the credential that next brought", async () => {
+  await using broker = await two();
+  const answer = await broker.fails(S, "USAGE_LIMIT", { acquireNext: true });
+  expect(answer.next?.granted?.lease).toMatchObject({ profile: B, sessionId: "s" });
+  await broker.clear(A);
+  expect(await broker.serves(S)).toBe(B);
+});
+
+test("a session goes home from next, too, when the cooldown was short", async () => {
+  await using broker = await two();
+  const answer = await broker.fails(S, "RATE_LIMIT", { acquireNext: true });
+  expect(answer.next?.granted?.lease.profile).toBe(B);
+  await broker.advance(30 * SECOND);
+  expect(await broker.serves(S)).toBe(A);
+});
+
+test("a request that excludes the home is lent another profile and changes nothing for the next one", async () => {
+  await using broker = await two();
+  expect(await broker.serves(S)).toBe(A);
+  expect(await broker.serves({ ...S, excludeProfiles: [A] })).toBe(B);
+  expect(await broker.serves(S)).toBe(A);
+});
+
+test("a session whose home cools down for one model only is lent for that model only", async () => {
+  await using broker = await two();
+  expect(await broker.serves({ ...S, model: "m1" })).toBe(A);
+  await broker.fails({ ...S, model: "m1" }, "RATE_LIMIT");
+  expect(await broker.serves({ ...S, model: "m1" })).toBe(B);
+  expect(await broker.serves({ ...S, model: "m2" })).toBe(A);
+  await broker.advance(30 * SECOND);
+  expect(await broker.serves({ ...S, model: "m1" })).toBe(A);
+});
