@@ -6,6 +6,7 @@ import type { Contents, CorruptRecord, ProviderState, Store, StoreError } from "
 import type { Alarm } from "./alarm.ts";
 import type { Clock } from "./clock.ts";
 import type { Latest } from "./latest.ts";
+import { ProviderStates } from "./provider-states.ts";
 import { StoreHealth } from "./store-health.ts";
 import { type Change, type CommitOptions, type Committed, WriteQueue } from "./write-queue.ts";
 
@@ -23,8 +24,7 @@ export class Ledger {
   readonly #aliases = new Map<string, string>();
   readonly #corrupt = new Map<string, CorruptRecord>();
   readonly #pools = new Map<string, Pool>();
-  #providers: Readonly<Record<string, ProviderState>> = {};
-  #providersQueue: Promise<void> = Promise.resolve();
+  readonly #providers: ProviderStates;
   #onChange: (profileId: string) => void = () => {};
 
   constructor(wiring: {
@@ -43,11 +43,18 @@ export class Ledger {
       onChange: () => this.#latest.publish(""),
       tryAgain: () => this.#tryAgain(),
     });
+    this.#providers = new ProviderStates({
+      write: (states) => this.#health.written(() => this.#store.replaceProviders(states)),
+      onSwap: (id) => {
+        this.#pools.delete(id);
+        this.#latest.publish(id);
+      },
+    });
   }
 
   /** Takes over what the store holds; called once. */
   load(contents: Contents): void {
-    this.#providers = contents.providers;
+    this.#providers.load(contents.providers);
     for (const stored of contents.profiles) {
       const { id } = stored.profile;
       this.#queues.set(id, this.#queueFor(id, stored));
@@ -98,7 +105,7 @@ export class Ledger {
   }
 
   provider(id: string): ProviderState {
-    return this.#providers[id] ?? {};
+    return this.#providers.get(id);
   }
 
   /** The provider's profiles in the order of preference; arranged anew only after a change. */
@@ -111,7 +118,8 @@ export class Ledger {
       .filter((r) => providerOf(r.profile) === provider)
       .map((r) => ({ corrupt: true as const, id: r.profile, path: r.path }));
     const pool = arrange(rules, [...this.ofProvider(provider), ...corrupt], order, ban?.profile);
-    this.#pools.set(provider, pool);
+    // Anybody may ask for a provider that is not there; what is empty is not worth remembering.
+    if (pool.seats.length > 0) this.#pools.set(provider, pool);
     return pool;
   }
 
@@ -123,68 +131,55 @@ export class Ledger {
   /** True while something that was answered for is in memory only. */
   hasUnwritten(): boolean {
     for (const queue of this.#queues.values()) if (queue.isDirty) return true;
-    return false;
+    return this.#providers.isDirty;
   }
 
   /** Changes a profile, as `WriteQueue.commit` says. */
-  async commit(id: string, change: Change, options: CommitOptions = {}): Promise<Committed> {
+  commit(id: string, change: Change, options: CommitOptions = {}): Promise<Committed> {
     const queue = this.#queues.get(id) ?? this.#queueFor(id);
     this.#queues.set(id, queue);
-    try {
-      return await queue.commit(change, options);
-    } finally {
-      this.#forget(id, queue);
-    }
+    return queue.commit(change, options);
   }
 
   /** Removes a profile for good; a record that cannot be read is moved aside instead. */
   async remove(id: string): Promise<void> {
     if (this.#corrupt.has(id)) {
       await this.setAside(id);
-      this.#changed(id);
       return;
     }
     const queue = this.#queues.get(id);
     if (queue === undefined) throw new BrokerFailure({ kind: "profile_unknown", profile: id });
     await queue.commit("remove");
-    this.#forget(id, queue);
   }
 
   /** Makes room for a new profile where an unreadable record lies. */
   async setAside(id: string): Promise<void> {
     await this.#health.written(() => this.#store.setAside(id));
     this.#corrupt.delete(id);
+    this.#changed(id);
   }
 
-  /** Changes what is kept of a provider; one change at a time. */
-  changeProvider(id: string, change: (state: ProviderState) => ProviderState): Promise<void> {
-    const run = async () => {
-      const next = { ...this.#providers, [id]: change(this.provider(id)) };
-      await this.#health.written(() => this.#store.replaceProviders(next));
-      this.#providers = next;
-      this.#pools.delete(id);
-      this.#latest.publish(id);
-    };
-    const result = this.#providersQueue.then(run);
-    this.#providersQueue = result.catch(() => {});
-    return result;
+  /** Changes what is kept of a provider, as `ProviderStates.change` says. */
+  changeProvider(
+    id: string,
+    change: (state: ProviderState) => ProviderState,
+    options: Pick<CommitOptions, "keep"> = {},
+  ): Promise<void> {
+    return this.#providers.change(id, change, options);
   }
 
-  /** Writes what is unwritten and resolves when nothing waits any more, or the store refuses. */
-  async settle(): Promise<void> {
-    await this.#writeDirty().catch(() => {});
-    await this.#providersQueue;
+  /** Writes what is unwritten, each record whatever becomes of the others. Rejects if one is refused. */
+  async writeUnwritten(): Promise<void> {
+    const dirty = [...this.#queues].filter(([, queue]) => queue.isDirty);
+    const writes = dirty.map(([id, queue]) => queue.commit((profile) => profile ?? unknown(id)));
+    const ends = await Promise.allSettled([...writes, this.#providers.rewrite()]);
+    const refused = ends.find((end) => end.status === "rejected");
+    if (refused !== undefined) throw refused.reason;
   }
 
   async #tryAgain(): Promise<void> {
-    if (this.hasUnwritten()) await this.#writeDirty();
+    if (this.hasUnwritten()) await this.writeUnwritten();
     else await this.#health.written(() => this.#store.probe());
-  }
-
-  async #writeDirty(): Promise<void> {
-    for (const [id, queue] of this.#queues) {
-      if (queue.isDirty) await queue.commit((profile) => profile ?? unknown(id));
-    }
   }
 
   #queueFor(id: string, stored?: { readonly profile: Profile; readonly revision: number }): WriteQueue {
@@ -197,12 +192,12 @@ export class Ledger {
         if (after !== undefined) this.#index(after);
         this.#changed(id);
       },
+      onRest: () => {
+        if (queue.profile === undefined) this.#queues.delete(id);
+      },
     };
-    return new WriteQueue(id, ends, stored);
-  }
-
-  #forget(id: string, queue: WriteQueue): void {
-    if (queue.isOver && this.#queues.get(id) === queue) this.#queues.delete(id);
+    const queue = new WriteQueue(id, ends, stored);
+    return queue;
   }
 
   #index(profile: Profile): void {

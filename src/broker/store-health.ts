@@ -15,6 +15,7 @@ export class StoreHealth {
   readonly #tryAgain: () => Promise<void>;
   #trouble: StoreError | undefined;
   #failures = 0;
+  #isScheduled = false;
 
   constructor(wiring: {
     readonly clock: Clock;
@@ -33,7 +34,7 @@ export class StoreHealth {
     return this.#trouble;
   }
 
-  /** Runs a write and notes how it went. */
+  /** Runs a write and notes how it went. After one that failed, writing is tried again until it works. */
   async written<T>(write: () => Promise<T>): Promise<T> {
     try {
       const result = await write();
@@ -41,6 +42,7 @@ export class StoreHealth {
       return result;
     } catch (error) {
       if (error instanceof StoreError && error.code !== "conflict") this.#note(error);
+      this.#schedule();
       throw error;
     }
   }
@@ -48,22 +50,26 @@ export class StoreHealth {
   #note(error: StoreError | undefined): void {
     const was = this.#trouble;
     this.#trouble = error;
-    if ((was === undefined) === (error === undefined)) return;
-    if (error !== undefined) {
-      this.#failures = 0;
-      this.#schedule();
-    }
-    this.#onChange();
+    if ((was === undefined) !== (error === undefined)) this.#onChange();
   }
 
+  /** Another record that could be written says nothing about those that could not, so the retry stays set. */
   #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
     const delayMs = Math.min(RETRY_FIRST_MS * 2 ** this.#failures, RETRY_LONGEST_MS);
-    this.#failures += 1;
     this.#alarm.at(after(this.#clock.now(), delayMs), () => void this.#retry());
   }
 
   async #retry(): Promise<void> {
-    await this.#tryAgain().catch(() => {});
-    if (this.#trouble !== undefined) this.#schedule();
+    this.#failures += 1;
+    try {
+      await this.#tryAgain();
+      this.#failures = 0;
+      this.#isScheduled = false;
+    } catch {
+      this.#isScheduled = false;
+      this.#schedule();
+    }
   }
 }

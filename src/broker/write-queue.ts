@@ -22,6 +22,8 @@ export interface QueueEnds {
   readonly remove: () => Promise<void>;
   /** Called when memory shows something new: after it is durable, or ahead of the disk if it must be kept. */
   readonly onSwap: (before: Profile | undefined, after: Profile | undefined) => void;
+  /** Called when nothing is being written and nothing waits. */
+  readonly onRest: () => void;
 }
 
 interface Waiting {
@@ -68,11 +70,6 @@ export class WriteQueue {
     return this.#isDirty;
   }
 
-  /** Nothing there and nothing to come. */
-  get isOver(): boolean {
-    return this.#profile === undefined && this.#waiting.length === 0 && !this.#isWriting;
-  }
-
   /** Resolves when the change is durable and visible. Rejects with the store's error, or with what `change` threw. */
   commit(change: Change | "remove", options: CommitOptions = {}): Promise<Committed> {
     return new Promise((resolve, reject) => {
@@ -88,6 +85,7 @@ export class WriteQueue {
       else await this.#drainChanges();
     }
     this.#isWriting = false;
+    this.#ends.onRest();
   }
 
   async #drainRemoval(): Promise<void> {
@@ -96,13 +94,14 @@ export class WriteQueue {
     try {
       if (before === undefined) throw new BrokerFailure({ kind: "profile_unknown", profile: this.#id });
       await this.#ends.remove();
-      this.#revision = 0;
-      this.#isDirty = false;
-      this.#swap(undefined);
-      removal?.resolve({ before, after: undefined });
     } catch (error) {
       removal?.reject(error);
+      return;
     }
+    this.#revision = 0;
+    this.#isDirty = false;
+    this.#swap(undefined);
+    removal?.resolve({ before, after: undefined });
   }
 
   async #drainChanges(): Promise<void> {
@@ -117,12 +116,13 @@ export class WriteQueue {
     try {
       const reserve = batch.some((w) => w.options.reserve === true);
       this.#revision = await this.#ends.replace(next, this.#revision, reserve);
-      this.#isDirty = false;
-      this.#swap(next);
-      for (const step of steps) step.item.resolve(step);
     } catch (error) {
       this.#keepInMemory(steps, error);
+      return;
     }
+    this.#isDirty = false;
+    this.#swap(next);
+    for (const step of steps) step.item.resolve(step);
   }
 
   /** The write failed: what must not be forgotten is applied in memory and written later. */
