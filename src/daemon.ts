@@ -53,7 +53,8 @@ export interface Daemon {
   readonly places: Places;
   /**
    * Ends watches, lets running refreshes land, writes what is unwritten and gives everything back.
-   * Rejects with `BrokerFailure` if something that was answered for could not be written.
+   * Rejects with `BrokerFailure` if something that was answered for could not be written within twice
+   * the time that a refresh may take.
    */
   stop(): Promise<void>;
 }
@@ -98,17 +99,19 @@ interface Parts {
 
 async function serve(parts: Parts): Promise<Daemon> {
   const { config, where, clock, log, store } = parts;
-  const broker = new Broker(brokerParts(parts, buildProviders(config)));
+  const ending = new AbortController();
+  // One listener a stream or waiting call, and any number of them.
+  setMaxListeners(0, ending.signal);
+  const broker = new Broker({ ...brokerParts(parts, buildProviders(config)), ending: ending.signal });
   const ownUid = process.geteuid?.();
   const policies = endpointPolicies(config, where, ownUid);
   const phase = { now: "starting" as "starting" | "ready" | "draining" };
-  const ending = new AbortController();
-  // One listener a stream, and any number of streams.
-  setMaxListeners(0, ending.signal);
   const desk: Desk = {
     callerOf: callers(
       policies.map((p) => p.policy),
       ownUid,
+      clock,
+      log,
     ),
     refuseUnready: () => {
       if (phase.now !== "ready") throw new BrokerFailure({ kind: phase.now });
@@ -141,9 +144,7 @@ async function serve(parts: Parts): Promise<Daemon> {
     await broker.drain();
     health.end();
     await closeAll(listeners, servers);
-    const trouble = broker.ctx.ledger.hasUnwritten() ? broker.ctx.ledger.trouble : undefined;
-    await store.close();
-    if (trouble !== undefined) throw trouble;
+    await broker.settle().finally(() => store.close());
     log.info({}, "the broker has stopped");
   };
   let stopped: Promise<void> | undefined;
@@ -190,7 +191,7 @@ function brokerParts(parts: Parts, providers: Providers) {
         refreshDue: drawRefreshDue(grant.expires, lifetimeMs, client.refreshAt, now, Math.random),
       };
     },
-  } satisfies ConstructorParameters<typeof Broker>[0];
+  } satisfies Omit<ConstructorParameters<typeof Broker>[0], "ending">;
 }
 
 interface Endpoint {

@@ -38,6 +38,7 @@ export function acquire(
   aftermath: Aftermath = {},
 ): Handout | Promise<Handout> {
   const search: Search = { request: resolved(ctx, asked, caller), caller, patience, aftermath };
+  caller.countAcquire();
   const first = look(ctx, search, false);
   if (first.choice.kind === "use")
     return handOut(ctx, first.choice, search.request, caller, "acquire", first.now);
@@ -90,11 +91,14 @@ async function waiting(ctx: Context, search: Search, first: Found): Promise<Hand
       if (await awaitRefresh(ctx, choice, patience)) isImpatient = true;
       continue;
     }
+    if (ctx.ending.aborted) throw new BrokerFailure({ kind: "draining" });
     const failure = failureOf(found, search);
     const canWait = !reached(waitUntil, now) && !reached(patience.deadline, now) && !patience.signal.aborted;
     if (!canWait || failure.kind !== "unavailable") throw new BrokerFailure(failure);
     const { retryAtMs } = failure.unavailability;
-    await awaitChange(ctx, request.provider, retryAtMs, [waitUntil, patience.deadline], patience.signal, now);
+    const limits = [waitUntil, patience.deadline];
+    const own = retryAtMs === undefined ? [] : [at(now, retryAtMs)];
+    await awaitChange(ctx, request.provider, [...own, ...limits], patience.signal);
   }
 }
 
@@ -118,7 +122,7 @@ async function awaitRefresh(
 ): Promise<boolean> {
   const flight = ctx.refreshes.join(choice.profile, { urgent: true });
   const short = choice.isHome ? [after(ctx.clock.now(), BOUND_WAIT_MS)] : [];
-  const winner = await firstOf(ctx.alarm, [flight.outcome], [...short, patience.deadline], patience.signal);
+  const winner = await firstOf(ctx.alarm, [flight.outcome], [...short, patience.deadline], [patience.signal]);
   if (winner === "event") return false;
   const now = ctx.clock.now();
   if (winner === "signal" || reached(patience.deadline, now)) {
@@ -131,24 +135,18 @@ async function awaitRefresh(
 /** When to come back to a refresh that is still under way. */
 const REFRESH_SOON_MS = 1_000;
 
-/** Waits until something of the provider changes, a reason ends by itself, or patience does. */
+/** Waits until something of the provider changes, a moment comes, the caller goes or the broker stops. */
 async function awaitChange(
   ctx: Context,
   provider: string,
-  retryAtMs: number | undefined,
-  limits: readonly Deadline[],
+  deadlines: readonly Deadline[],
   signal: AbortSignal,
-  now: Now,
 ): Promise<void> {
-  const own = retryAtMs === undefined ? [] : [at(now, retryAtMs)];
-  let unsubscribe = () => {};
-  const changed = new Promise<void>((resolve) => {
-    unsubscribe = ctx.latest.on(provider, resolve);
-  });
+  const { changed, stop } = ctx.latest.next(provider);
   try {
-    await firstOf(ctx.alarm, [changed], [...own, ...limits], signal);
+    await firstOf(ctx.alarm, [changed], deadlines, [signal, ctx.ending]);
   } finally {
-    unsubscribe();
+    stop();
   }
 }
 

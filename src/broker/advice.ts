@@ -1,5 +1,6 @@
 import type { Request } from "../domain/candidate.ts";
-import type { UnavailableReason } from "../domain/failure.ts";
+import { isPlausible } from "../domain/cooldown.ts";
+import type { Unavailability } from "../domain/failure.ts";
 import { type Choice, select } from "../domain/selection.ts";
 import { unavailable } from "../domain/unavailability.ts";
 import { type Context, poolFor, resolved, sceneOf } from "./context.ts";
@@ -37,8 +38,17 @@ function unstarted(ctx: Context, situation: Situation, providerDelayMs: number |
   const { outcome, scope } = situation.reading;
   if (outcome === "BAD_REQUEST") return { action: "GIVE_UP", delayMs: 0 };
   if (outcome === "NETWORK") return { action: "RETRY_SAME", delayMs: NETWORK_DELAY_MS };
-  if (scope === "PROVIDER") return { action: "RETRY_SAME", delayMs: providerDelayMs ?? NETWORK_DELAY_MS };
+  if (scope === "PROVIDER") {
+    const delayMs = statedDelayMs(ctx, situation) ?? providerDelayMs ?? NETWORK_DELAY_MS;
+    return { action: "RETRY_SAME", delayMs };
+  }
   return fromChoice(ctx, situation, scene(ctx, situation));
+}
+
+function statedDelayMs(ctx: Context, { reading: { retryAtMs } }: Situation): number | undefined {
+  const now = ctx.clock.now();
+  const { longestWindowMs } = ctx.settings.cooldown;
+  return isPlausible(retryAtMs, now, longestWindowMs) ? retryAtMs - now.wallMs : undefined;
 }
 
 /** What an acquire for the same request would find now. */
@@ -72,4 +82,4 @@ function fromChoice(ctx: Context, situation: Situation, found: ReturnType<typeof
   return { action: LOGIN_HELPS.includes(reason) ? "LOGIN" : "GIVE_UP", delayMs: 0 };
 }
 
-const LOGIN_HELPS: readonly UnavailableReason[] = ["LOGIN_REQUIRED", "REFRESH_IN_DOUBT"];
+const LOGIN_HELPS: readonly Unavailability["reason"][] = ["LOGIN_REQUIRED", "REFRESH_IN_DOUBT"];

@@ -15,12 +15,15 @@ interface Entry {
 /** Every due moment of the process behind one timer. */
 export class Alarm {
   readonly #clock: Clock;
+  readonly #onError: (error: unknown) => void;
   readonly #entries = new Set<Entry>();
   #cancelTimer: (() => void) | undefined;
   #armedForMonoMs = Number.POSITIVE_INFINITY;
 
-  constructor(clock: Clock) {
+  /** `onError` hears what a due function threw; the others are called all the same. */
+  constructor(clock: Clock, onError: (error: unknown) => void) {
     this.#clock = clock;
+    this.#onError = onError;
   }
 
   /** Calls `fire` once, when the deadline is reached. The function given back takes that back. */
@@ -58,8 +61,10 @@ export class Alarm {
     this.#disarm();
     const now = this.#clock.now();
     const due = [...this.#entries].filter((e) => reached(e.deadline, now));
-    for (const entry of due) this.#entries.delete(entry);
-    for (const entry of due) entry.fire();
+    for (const entry of due) {
+      // One that was called before it may have taken this one back.
+      if (this.#entries.delete(entry)) this.#call(entry.fire);
+    }
     let soonest: Entry | undefined;
     for (const entry of this.#entries) {
       if (soonest === undefined || remainingMs(entry.deadline, now) < remainingMs(soonest.deadline, now)) {
@@ -67,5 +72,13 @@ export class Alarm {
       }
     }
     if (soonest !== undefined) this.#arm(soonest, this.#clock.now());
+  }
+
+  #call(fire: () => void): void {
+    try {
+      fire();
+    } catch (error) {
+      this.#onError(error);
+    }
   }
 }

@@ -1,10 +1,11 @@
 import type { Request } from "../domain/candidate.ts";
 import { type Explanation, explain } from "../domain/explain.ts";
+import { BrokerFailure, type Failure } from "../domain/failure.ts";
 import type { Grant, OAuthGrant } from "../domain/grant.ts";
 import type { ProviderRules } from "../domain/pool.ts";
 import type { Profile } from "../domain/profile.ts";
 import type { Settings } from "../domain/settings.ts";
-import type { Now } from "../domain/time.ts";
+import { after, type Now } from "../domain/time.ts";
 import { transition } from "../domain/transition.ts";
 import type { Provider, ReadSharedSource, RefreshGrant } from "../provider/provider.ts";
 import type { Store } from "../store/store.ts";
@@ -25,9 +26,11 @@ import { RefreshSchedule } from "./refresh-schedule.ts";
 import { type ReportAnswer, release, report, type Seen } from "./report.ts";
 import { Sessions } from "./sessions.ts";
 import { SharedSources } from "./shared.ts";
+import { storeFailure } from "./store-failure.ts";
 import { Trials } from "./trials.ts";
 import { Troubles } from "./troubles.ts";
 import { Turns } from "./turns.ts";
+import { firstOf } from "./waiting.ts";
 import { watch } from "./watch.ts";
 
 /** What a broker is made of; everything that is not decided by the rules comes from outside. */
@@ -49,7 +52,12 @@ export interface BrokerParts {
   readonly fingerprintOf: (grant: Grant) => string;
   /** Draws the moment of the refresh ahead for a grant that came from outside. */
   readonly withRefreshDue: (grant: OAuthGrant, provider: string, now: Now) => OAuthGrant;
+  /** Aborts when the broker is about to stop. */
+  readonly ending: AbortSignal;
 }
+
+/** A refresh may take its whole time, and its one replay too; then there is time left to write. */
+const DRAIN_ALLOWANCE_MS = 5_000;
 
 /** The owner of every profile: hands out, hears, refreshes, remembers. */
 export class Broker {
@@ -125,20 +133,40 @@ export class Broker {
 
   /** True while something that callers rely on is not on the disk yet, or cannot be. */
   get isTroubled(): boolean {
-    return this.ctx.ledger.trouble !== undefined || this.ctx.ledger.hasUnwritten();
+    const { ledger, refreshes } = this.ctx;
+    return ledger.trouble !== undefined || ledger.hasUnwritten() || refreshes.trouble !== undefined;
   }
 
-  /** Lets running refreshes end and writes what is unwritten. Begins nothing new. */
+  /** Begins no more refreshes and lets the running ones land; gives up on those that cannot. */
   async drain(): Promise<void> {
-    await this.ctx.refreshes.drain();
-    await this.ctx.ledger.settle();
-    this.ctx.alarm.stop();
+    const { refreshes, alarm, clock, settings } = this.ctx;
+    const limit = after(clock.now(), 2 * settings.refresh.totalTimeoutMs + DRAIN_ALLOWANCE_MS);
+    await firstOf(alarm, [refreshes.drain()], [limit], []);
+  }
+
+  /**
+   * The last thing: writes what is unwritten. Rejects with `BrokerFailure`, and says so in the log, if
+   * something that was answered for, or a new grant, could not be written.
+   */
+  async settle(): Promise<void> {
+    const { ledger, refreshes, alarm, log } = this.ctx;
+    await ledger.writeUnwritten().catch(() => {});
+    alarm.stop();
+    const flying = refreshes.flying();
+    if (flying.length === 0 && !ledger.hasUnwritten()) return;
+    log.error(
+      { refreshing: flying, unwritten: ledger.unwritten() },
+      "the broker stops although not everything is written down; what these profiles learned last is lost",
+    );
+    const { trouble } = ledger;
+    const failure: Failure = trouble === undefined ? { kind: "internal" } : storeFailure(trouble);
+    throw refreshes.trouble ?? new BrokerFailure(failure, { cause: trouble });
   }
 }
 
 function wire(parts: BrokerParts): Context {
   const { store, clock, settings, log, providerOf, refreshGrant } = parts;
-  const alarm = new Alarm(clock);
+  const alarm = new Alarm(clock, (error) => log.error({ err: error }, "unexpected error at a due moment"));
   const latest = new Latest();
   const ledger = new Ledger({ store, clock, alarm, latest, rulesOf: (id) => rulesOf(providerOf(id)) });
   const shared = new SharedSources({ ledger, clock, settings, log, read: drawingDue(parts) });
@@ -158,7 +186,11 @@ function wire(parts: BrokerParts): Context {
     shared,
     providerOf,
     refreshGrant,
-    onLanded: plan,
+    onLanded: (profileId) => {
+      plan(profileId);
+      // A grant that could not be written for a while kept the health down until now.
+      latest.publish("");
+    },
   });
   const heldUntilMs = (provider: string) => {
     const client = providerOf(provider).oauth;
@@ -190,6 +222,7 @@ function wire(parts: BrokerParts): Context {
     plan,
     oneByOne: queue(),
     heldUntilMs,
+    ending: parts.ending,
   };
 }
 

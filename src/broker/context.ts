@@ -26,6 +26,8 @@ export interface Caller {
   readonly seesAll: boolean;
   readonly allowsProvider: (provider: string) => boolean;
   readonly allowsProfile: (profileId: string) => boolean;
+  /** Counts one more acquire. Throws `BrokerFailure` once the endpoint's rate is used up. */
+  readonly countAcquire: () => void;
 }
 
 /** What the broker's operations share. */
@@ -58,6 +60,8 @@ export interface Context {
   /** Runs one after the other what must not overlap. */
   readonly oneByOne: <T>(run: () => Promise<T>) => Promise<T>;
   readonly heldUntilMs: (provider: string) => number | undefined;
+  /** Aborts when the broker stops: nobody waits any longer for anything but a refresh that is under way. */
+  readonly ending: AbortSignal;
 }
 
 /** Refuses a request for a provider that nobody knows, and one for profiles that this caller may not know of. */

@@ -44,7 +44,7 @@ export function handOut(
   for (const model of choice.trialModels) {
     ctx.trials.begin(profile.id, model, channel, now, () => endTrialInSilence(ctx, profile.id, model));
   }
-  if (choice.refreshDue && refreshPermission(profile, now).kind === "now") ctx.refreshes.join(profile);
+  if (choice.refreshDue && refreshPermission(profile, now).kind === "now") ctx.refreshes.ahead(profile);
   return leased(ctx, choice, request, caller, channel, now);
 }
 

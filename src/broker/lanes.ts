@@ -1,4 +1,4 @@
-import { type Deadline, type Now, reached, wallOf } from "../domain/time.ts";
+import { type Deadline, type Now, reached, remainingMs, wallOf } from "../domain/time.ts";
 
 /** Somebody's place in a lane; `leave` must be called once. */
 export interface Place {
@@ -42,9 +42,11 @@ export class Lanes {
     });
   }
 
-  /** The endpoint asked for silence until then. */
-  hold(client: string, until: Deadline): void {
-    this.#heldUntil.set(client, until);
+  /** The endpoint asked for silence until then; a longer one that it asked for before holds on. */
+  hold(client: string, until: Deadline, now: Now): void {
+    const before = this.#heldUntil.get(client);
+    const isLonger = before === undefined || remainingMs(until, now) > remainingMs(before, now);
+    if (isLonger) this.#heldUntil.set(client, until);
   }
 
   /** Wall-clock end of the silence that the endpoint asked for, or undefined. */

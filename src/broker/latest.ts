@@ -16,6 +16,15 @@ export class Latest {
     };
   }
 
+  /** A promise of the next change of `provider` (empty: of any); `stop` must be called when it is not wanted any more. */
+  next(provider: string): { readonly changed: Promise<void>; readonly stop: () => void } {
+    let stop = () => {};
+    const changed = new Promise<void>((resolve) => {
+      stop = this.on(provider, resolve);
+    });
+    return { changed, stop };
+  }
+
   publish(provider: string): void {
     const set = this.#listeners.get(provider);
     if (set !== undefined) for (const listener of [...set]) listener();

@@ -34,8 +34,11 @@ const FORMAT = 1;
 /** 128 bits, in base64url. */
 const MAC_LETTERS = 22;
 const NONCE_BYTES = 6;
-/** Longer ids are not ours; keeps a forged one cheap. */
-const LONGEST_ID = 16_384;
+/**
+ * Longer ids are not ours; keeps a forged one cheap. Far above the id for a request that excludes as many
+ * profiles, of ids as long, as a request may.
+ */
+const LONGEST_ID = 192 * 1024;
 
 type Packed = [
   typeof FORMAT,

@@ -134,6 +134,11 @@ export class Ledger {
     return this.#providers.isDirty;
   }
 
+  /** The profiles of which something is in memory only. */
+  unwritten(): readonly string[] {
+    return [...this.#queues].filter(([, queue]) => queue.isDirty).map(([id]) => id);
+  }
+
   /** Changes a profile, as `WriteQueue.commit` says. */
   commit(id: string, change: Change, options: CommitOptions = {}): Promise<Committed> {
     const queue = this.#queues.get(id) ?? this.#queueFor(id);
@@ -170,8 +175,7 @@ export class Ledger {
 
   /** Writes what is unwritten, each record whatever becomes of the others. Rejects if one is refused. */
   async writeUnwritten(): Promise<void> {
-    const dirty = [...this.#queues].filter(([, queue]) => queue.isDirty);
-    const writes = dirty.map(([id, queue]) => queue.commit((profile) => profile ?? unknown(id)));
+    const writes = this.unwritten().map((id) => this.commit(id, (profile) => profile ?? unknown(id)));
     const ends = await Promise.allSettled([...writes, this.#providers.rewrite()]);
     const refused = ends.find((end) => end.status === "rejected");
     if (refused !== undefined) throw refused.reason;

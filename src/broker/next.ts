@@ -40,7 +40,15 @@ export function unavailabilityOf(failure: Failure): Unavailability | undefined {
     case "unavailable":
       return failure.unavailability;
     case "profile_unknown":
+    case "provider_unknown":
       return { reason: "NO_PROFILE", message: describe(failure), profiles: [] };
+    case "endpoint_limit":
+      return {
+        reason: "ENDPOINT_LIMIT",
+        message: describe(failure),
+        retryAtMs: failure.retryAtMs,
+        profiles: [],
+      };
     case "store_corrupt":
       return { reason: "PROFILE_BLOCKED", message: describe(failure), profiles: [] };
     default:

@@ -2,12 +2,12 @@ import { judge } from "../domain/candidate.ts";
 import { BrokerFailure } from "../domain/failure.ts";
 import { isCorrupt } from "../domain/pool.ts";
 import type { Profile } from "../domain/profile.ts";
-import { after } from "../domain/time.ts";
+import { after, reached, wallOf } from "../domain/time.ts";
 import { type Event, transition } from "../domain/transition.ts";
 import { refreshPending, unavailable } from "../domain/unavailability.ts";
 import type { CorruptRecord } from "../store/store.ts";
 import { type Caller, type Context, sceneOf } from "./context.ts";
-import { storeTrouble } from "./refresh-flight.ts";
+import { storeTrouble } from "./store-failure.ts";
 import { firstOf } from "./waiting.ts";
 
 /** The profile of an id or former id. Throws `BrokerFailure`: unknown, or its record cannot be read. */
@@ -113,7 +113,7 @@ export async function refreshNow(
   refuseTooSoon(ctx, before);
   const flight = ctx.refreshes.join(before, { operator: true, urgent: true });
   const limit = after(ctx.clock.now(), ctx.settings.refresh.totalTimeoutMs + LANE_ALLOWANCE_MS);
-  const winner = await firstOf(ctx.alarm, [flight.outcome], [limit], signal);
+  const winner = await firstOf(ctx.alarm, [flight.outcome], [limit], [signal]);
   if (winner !== "event")
     throw new BrokerFailure(refreshPending(before.provider, before.id, ctx.clock.now().wallMs + 1_000));
   const profile = find(ctx, before.id);
@@ -129,9 +129,8 @@ function refuseTooSoon(ctx: Context, profile: Profile): void {
   const now = ctx.clock.now();
   const { lastAttempt, intent } = profile;
   if (lastAttempt === undefined || intent !== undefined || profile.refreshDead !== undefined) return;
-  const untilMs = lastAttempt.wallMs;
-  const isOver = now.wallMs >= untilMs || now.monoMs >= lastAttempt.monoMs;
-  if (!isOver) throw new BrokerFailure(refreshPending(profile.provider, profile.id, untilMs));
+  if (reached(lastAttempt, now)) return;
+  throw new BrokerFailure(refreshPending(profile.provider, profile.id, wallOf(lastAttempt, now)));
 }
 
 function whyNot(ctx: Context, profile: Profile, caller: Caller) {

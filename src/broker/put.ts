@@ -5,7 +5,7 @@ import { isOlder } from "../domain/grant.ts";
 import { type Profile, splitProfileId } from "../domain/profile.ts";
 import { created, type Put, transition } from "../domain/transition.ts";
 import type { Context } from "./context.ts";
-import { storeTrouble } from "./refresh-flight.ts";
+import { storeTrouble } from "./store-failure.ts";
 
 /** A login to keep under an id. */
 export interface PutOrder extends Put {

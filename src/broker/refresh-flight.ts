@@ -1,9 +1,9 @@
-import { isOtherAccount } from "../domain/account.ts";
 import { BrokerFailure, type Failure } from "../domain/failure.ts";
 import type { OAuthGrant } from "../domain/grant.ts";
 import type { Profile } from "../domain/profile.ts";
+import type { Secret } from "../domain/secret.ts";
 import type { Settings } from "../domain/settings.ts";
-import { after, at, type Now } from "../domain/time.ts";
+import { after, at } from "../domain/time.ts";
 import { isRefreshDue, refreshPermission } from "../domain/token.ts";
 import { type Event, transition } from "../domain/transition.ts";
 import type { OAuthClient, Provider, RefreshAnswer, RefreshGrant } from "../provider/provider.ts";
@@ -13,7 +13,10 @@ import type { Clock } from "./clock.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Log } from "./log.ts";
+import { allowedReplay, clientKey, eventOf, isThrottle, orderedReplay } from "./refresh-rules.ts";
 import type { SharedSources } from "./shared.ts";
+import { storeFailure, storeTrouble } from "./store-failure.ts";
+import type { Committed } from "./write-queue.ts";
 
 export interface FlightWiring {
   readonly ledger: Ledger;
@@ -31,12 +34,24 @@ export interface FlightWiring {
 
 const COMMIT_RETRY_FIRST_MS = 1_000;
 const COMMIT_RETRY_LONGEST_MS = 30_000;
+/** No profile has this generation. */
+const NOBODYS = 0;
 
 /** What is sent: the grant of one generation, to one client. */
 interface Sending {
   readonly profile: Profile;
   readonly grant: OAuthGrant;
+  readonly refreshToken: Secret;
   readonly client: OAuthClient;
+}
+
+/** What a flight asks, and whom it tells. */
+export interface FlightEnds {
+  readonly isUrgent: () => boolean;
+  /** The broker stops: what has not begun does not begin any more. */
+  readonly isDraining: () => boolean;
+  /** The result cannot be written down yet. */
+  readonly onTrouble: (error: BrokerFailure) => void;
 }
 
 /** One refresh from the wish to the durable result. */
@@ -44,23 +59,17 @@ export class Flying {
   readonly #w: FlightWiring;
   readonly #id: string;
   readonly #isOperator: boolean;
-  /** Tells those who wait that the result cannot be written down yet. */
-  readonly #onTrouble: (error: BrokerFailure) => void;
+  readonly #ends: FlightEnds;
 
-  constructor(
-    wiring: FlightWiring,
-    id: string,
-    isOperator: boolean,
-    onTrouble: (error: BrokerFailure) => void,
-  ) {
+  constructor(wiring: FlightWiring, id: string, isOperator: boolean, ends: FlightEnds) {
     this.#w = wiring;
     this.#id = id;
     this.#isOperator = isOperator;
-    this.#onTrouble = onTrouble;
+    this.#ends = ends;
   }
 
   /** Ends when the result is durable. Rejects with `BrokerFailure` if it could not even begin. */
-  async fly(isUrgent: () => boolean): Promise<void> {
+  async fly(): Promise<void> {
     const profile = this.#w.ledger.get(this.#id);
     if (profile === undefined) return;
     const client = this.#w.providerOf(profile.provider).oauth;
@@ -69,10 +78,12 @@ export class Flying {
         { profile: profile.id },
         "cannot refresh: the config names no tokenUrl for this provider",
       );
-      return this.#commit({ type: "refresh_not_now", from: profile.generation }, profile.accountEpoch, true);
+      await this.#commit({ type: "refresh_not_now", from: profile.generation }, profile.accountEpoch, true);
+      return;
     }
-    const place = await this.#w.lanes.enter(clientKey(client), isUrgent);
+    const place = await this.#w.lanes.enter(clientKey(client), this.#ends.isUrgent);
     try {
+      if (this.#ends.isDraining()) throw new BrokerFailure({ kind: "draining" });
       let isOrdered = this.#isOperator;
       // Asked for silence while this one stood in the lane.
       if (!isOrdered && this.#w.lanes.heldUntilMs(clientKey(client), this.#w.clock.now()) !== undefined)
@@ -112,30 +123,39 @@ export class Flying {
 
   /** Makes the intent durable, with room for what will come. Undefined: nothing may be sent. */
   async #begin(isOrdered: boolean): Promise<Sending | undefined> {
-    let sending: Sending | undefined;
-    await this.#w.ledger
-      .commit(
-        this.#id,
-        (profile) => {
-          if (profile === undefined) throw new BrokerFailure({ kind: "profile_unknown", profile: this.#id });
-          const now = this.#w.clock.now();
-          const client = this.#w.providerOf(profile.provider).oauth;
-          const replay = isOrdered ? orderedReplay(profile) : allowedReplay(profile, now);
-          if (client === undefined || replay === undefined || profile.grant.kind !== "oauth") return profile;
-          const { rotation, rotationGraceMs: graceMs } = client;
-          const event: Event = { type: "refresh_started", rotation, graceMs, replay };
-          const next = transition(profile, event, now, this.#w.settings);
-          sending = { profile: next, grant: profile.grant, client };
-          return next;
-        },
-        { reserve: true },
-      )
-      .catch(storeTrouble);
-    return sending;
+    const made: { sending?: Sending } = {};
+    const change = (profile: Profile | undefined): Profile => {
+      if (profile === undefined) throw new BrokerFailure({ kind: "profile_unknown", profile: this.#id });
+      const now = this.#w.clock.now();
+      const { grant } = profile;
+      const client = this.#w.providerOf(profile.provider).oauth;
+      const replay = isOrdered ? orderedReplay(profile) : allowedReplay(profile, now);
+      if (client === undefined || replay === undefined) return profile;
+      if (grant.kind !== "oauth" || grant.refreshToken === undefined) return profile;
+      const { rotation, rotationGraceMs: graceMs } = client;
+      const event: Event = { type: "refresh_started", rotation, graceMs, replay };
+      const next = transition(profile, event, now, this.#w.settings);
+      made.sending = { profile: next, grant, refreshToken: grant.refreshToken, client };
+      return next;
+    };
+    await this.#w.ledger.commit(this.#id, change, { reserve: true }).catch((error: unknown) => {
+      // Removed meanwhile: whoever waits looks again.
+      if (!(error instanceof BrokerFailure)) storeTrouble(error);
+    });
+    return made.sending !== undefined && this.#isOpen(made.sending) ? made.sending : undefined;
   }
 
+  /** False if a put or a removal, written together with the intent, took its place. */
+  #isOpen({ profile }: Sending): boolean {
+    const current = this.#w.ledger.get(this.#id);
+    const isSame =
+      current?.generation === profile.generation && current.accountEpoch === profile.accountEpoch;
+    return isSame && current.intent?.phase === "open";
+  }
+
+  /** The answer, whatever happens: an intent that stays open would let the token be sent again. */
   async #send({ profile, grant, client }: Sending): Promise<RefreshAnswer> {
-    const { clock, alarm, settings } = this.#w;
+    const { clock, alarm, settings, log } = this.#w;
     const overdue = new AbortController();
     const cancel = alarm.at(after(clock.now(), settings.refresh.totalTimeoutMs), () => overdue.abort());
     try {
@@ -146,6 +166,12 @@ export class Flying {
         now: () => clock.now(),
         signal: overdue.signal,
       });
+    } catch (error) {
+      log.error(
+        { err: error, profile: profile.id },
+        "unexpected error in a refresh; its answer counts as lost",
+      );
+      return { kind: "lost", code: "unexpected" };
     } finally {
       cancel();
     }
@@ -153,36 +179,49 @@ export class Flying {
 
   /** Writes down what the answer means, for as long as it takes, before anybody sees it. */
   async #record(sending: Sending, answer: RefreshAnswer): Promise<void> {
-    const { profile, client } = sending;
+    const { profile, client, refreshToken } = sending;
     const isEnded = answer.kind === "terminal";
     if (isEnded && (await this.#w.shared.adoptNewer(profile).catch(() => false))) return;
     if (answer.kind === "not_now" && answer.retryAtMs !== undefined && isThrottle(answer.httpStatus)) {
-      this.#w.lanes.hold(clientKey(client), at(this.#w.clock.now(), answer.retryAtMs));
+      const now = this.#w.clock.now();
+      this.#w.lanes.hold(clientKey(client), at(now, answer.retryAtMs), now);
     }
-    const event = eventOf(profile, answer);
-    this.#tell(profile, answer, event);
+    const event = eventOf(profile, refreshToken, answer);
     const isGrant = event.type === "refresh_granted";
     for (let failures = 0; ; failures += 1) {
       try {
-        await this.#commit(event, profile.accountEpoch, !isGrant);
+        const { before, after } = await this.#commit(event, profile.accountEpoch, !isGrant);
+        this.#tell(profile, answer, event, before?.generation !== after?.generation);
         return;
       } catch (error) {
-        if (error instanceof BrokerFailure) return;
-        if (!isGrant || !(error instanceof StoreError)) throw error;
-        this.#onTrouble(new BrokerFailure(storeFailure(error), { cause: error }));
+        if (error instanceof BrokerFailure) return this.#tell(profile, answer, event, false);
+        if (!isGrant) throw error;
+        this.#complain(error, failures);
         await this.#pause(failures);
       }
     }
   }
 
-  async #commit(event: Event, epoch: string, keep: boolean): Promise<void> {
-    await this.#w.ledger.commit(
+  /** A new grant that is in memory only: those who wait hear of it at once, the log once. */
+  #complain(error: unknown, failures: number): void {
+    const failure: Failure = error instanceof StoreError ? storeFailure(error) : { kind: "internal" };
+    this.#ends.onTrouble(new BrokerFailure(failure, { cause: error }));
+    if (failures > 0) return;
+    this.#w.log.error(
+      { err: error, profile: this.#id },
+      "a refreshed login cannot be written down; it is kept in memory until it can",
+    );
+  }
+
+  #commit(event: Event, epoch: string, keep: boolean): Promise<Committed> {
+    return this.#w.ledger.commit(
       this.#id,
       (profile) => {
         if (profile === undefined) throw new BrokerFailure({ kind: "profile_unknown", profile: this.#id });
         // Removed and made anew meanwhile: the same id and generation, but another login.
-        if (profile.accountEpoch !== epoch) return profile;
-        return transition(profile, event, this.#w.clock.now(), this.#w.settings);
+        const own =
+          profile.accountEpoch === epoch || !("from" in event) ? event : { ...event, from: NOBODYS };
+        return transition(profile, own, this.#w.clock.now(), this.#w.settings);
       },
       { keep },
     );
@@ -195,66 +234,14 @@ export class Flying {
     });
   }
 
-  #tell(profile: Profile, answer: RefreshAnswer, event: Event): void {
+  #tell(profile: Profile, answer: RefreshAnswer, event: Event, isTaken: boolean): void {
+    const { log } = this.#w;
     const fields = { profile: profile.id, generation: profile.generation };
-    if (event.type === "refresh_granted") this.#w.log.info(fields, "login refreshed");
-    else if (answer.kind === "granted") {
-      this.#w.log.error(fields, "the token endpoint answered with another account's login; it is refused");
-    } else
-      this.#w.log.warn({ ...fields, answer: answer.kind, code: answer.code }, "refresh brought no new login");
+    if (event.type === "refresh_granted" && isTaken) log.info(fields, "login refreshed");
+    else if (event.type === "refresh_granted") {
+      log.warn(fields, "a refreshed login came too late: the profile was removed or given another one");
+    } else if (answer.kind === "granted") {
+      log.error(fields, "the token endpoint answered with another account's login; it is refused");
+    } else log.warn({ ...fields, answer: answer.kind, code: answer.code }, "refresh brought no new login");
   }
-}
-
-function clientKey(client: OAuthClient): string {
-  return `${client.tokenUrl} ${client.clientId}`;
-}
-
-function isThrottle(httpStatus: number): boolean {
-  return httpStatus === 429 || httpStatus === 503;
-}
-
-function allowedReplay(profile: Profile, now: Now): 0 | 1 | undefined {
-  const permission = refreshPermission(profile, now);
-  return permission.kind === "now" ? permission.replay : undefined;
-}
-
-/** An operator may send what the rules hold back, but never what the server has called dead. */
-function orderedReplay(profile: Profile): 0 | 1 | undefined {
-  if (profile.grant.kind !== "oauth" || profile.grant.refreshToken === undefined) return undefined;
-  if (profile.refreshDead?.cause === "terminal") return undefined;
-  return profile.intent?.phase === "lost" || profile.refreshDead?.cause === "lost" ? 1 : 0;
-}
-
-function eventOf(profile: Profile, answer: RefreshAnswer): Event {
-  const from = profile.generation;
-  switch (answer.kind) {
-    case "granted":
-      if (isOtherAccount(profile.account, answer.account)) {
-        return { type: "refresh_rejected", from, code: "other_account" };
-      }
-      return { type: "refresh_granted", from, grant: answer.grant, account: answer.account };
-    case "terminal":
-      return { type: "refresh_rejected", from, code: answer.code };
-    case "not_now":
-      return {
-        type: "refresh_not_now",
-        from,
-        ...(answer.retryAtMs === undefined ? {} : { retryAtMs: answer.retryAtMs }),
-      };
-    case "unsent":
-      return { type: "refresh_unsent", from };
-    case "lost":
-      return { type: "refresh_lost", from };
-  }
-}
-
-/** The failure that callers see when the store refuses. */
-export function storeFailure(error: StoreError): Failure {
-  return { kind: "store_unavailable", path: error.path, cause: error.message, mend: error.mend };
-}
-
-/** Rethrows what a store refused as a failure for callers; passes on everything else. */
-export function storeTrouble(error: unknown): never {
-  if (error instanceof StoreError) throw new BrokerFailure(storeFailure(error), { cause: error });
-  throw error;
 }

@@ -68,6 +68,6 @@ export class RefreshSchedule {
       return;
     }
     this.#resting.set(profileId, after(now, REST_MS));
-    this.#w.refreshes.join(profile);
+    this.#w.refreshes.ahead(profile);
   }
 }

@@ -10,6 +10,8 @@ export interface Flight {
   readonly done: Promise<void>;
   /** Somebody waits for it, so it goes before those that nobody waits for. */
   isUrgent: boolean;
+  /** Why the new grant that it brought is in memory only. */
+  readonly trouble?: BrokerFailure;
 }
 
 /** One refresh at most per profile: who comes second joins the first. */
@@ -40,6 +42,22 @@ export class Refreshes {
     return this.#start(profile.id, options.operator === true, options.urgent === true);
   }
 
+  /** Starts a refresh that nobody waits for, unless one is under way or the broker stops. */
+  ahead(profile: Profile): void {
+    if (!this.#isDraining) this.join(profile);
+  }
+
+  /** Why a new grant is in memory only, while one is. */
+  get trouble(): BrokerFailure | undefined {
+    for (const flight of this.#flights.values()) if (flight.trouble !== undefined) return flight.trouble;
+    return undefined;
+  }
+
+  /** Profiles whose refresh is under way. */
+  flying(): readonly string[] {
+    return [...this.#flights.keys()];
+  }
+
   /** Begins no more refreshes and resolves when the running ones are over. */
   async drain(): Promise<void> {
     this.#isDraining = true;
@@ -54,17 +72,24 @@ export class Refreshes {
       fail = reject;
     });
     outcome.catch(() => {});
-    const flying = new Flying(this.#wiring, profileId, isOperator, fail);
-    const fly = async () => {
-      await flying.fly(() => flight.isUrgent).catch(fail);
-      this.#flights.delete(profileId);
-      land();
-      this.#wiring.onLanded(profileId);
-    };
     const flight: { -readonly [K in keyof Flight]: Flight[K] } = {
       outcome,
       isUrgent,
       done: Promise.resolve(),
+    };
+    const flying = new Flying(this.#wiring, profileId, isOperator, {
+      isUrgent: () => flight.isUrgent,
+      isDraining: () => this.#isDraining,
+      onTrouble: (error) => {
+        flight.trouble = error;
+        fail(error);
+      },
+    });
+    const fly = async () => {
+      await flying.fly().catch(fail);
+      this.#flights.delete(profileId);
+      land();
+      this.#wiring.onLanded(profileId);
     };
     this.#flights.set(profileId, flight);
     flight.done = fly();

@@ -1,4 +1,4 @@
-import { runningFor } from "../domain/cooldown.ts";
+import { isPlausible, runningFor } from "../domain/cooldown.ts";
 import { BrokerFailure } from "../domain/failure.ts";
 import { defaultScope, type Outcome, type Reading, type Scope, type UsageWindow } from "../domain/outcome.ts";
 import type { Profile } from "../domain/profile.ts";
@@ -13,7 +13,7 @@ import type { Caller, Context } from "./context.ts";
 import { endTrialInSilence } from "./handout.ts";
 import { REPORTABLE_MS, type ReadLease } from "./lease.ts";
 import { type Next, nextFor } from "./next.ts";
-import { storeFailure } from "./refresh-flight.ts";
+import { storeFailure } from "./store-failure.ts";
 
 /** What a caller saw: an outcome that it read itself, or the raw answer. */
 export interface Seen {
@@ -130,8 +130,10 @@ async function apply(
       profile.generation !== lease.generation || (await ctx.shared.adoptNewer(profile).catch(() => false));
     if (isStale) return { ignored: "STALE_GENERATION", after: ctx.ledger.get(lease.profile) };
   }
-  if (reading.ban === true) await brake(ctx, profile);
-  return commit(ctx, lease, reportOf(seen, lease, reading, model), profile);
+  const unbraked = reading.ban === true ? await brake(ctx, profile) : undefined;
+  const applied = await commit(ctx, lease, reportOf(seen, lease, reading, model), profile);
+  if (unbraked !== undefined) throw unbraked;
+  return applied;
 }
 
 async function commit(ctx: Context, lease: ReadLease, report: Report, first: Profile): Promise<Applied> {
@@ -187,26 +189,30 @@ function isRepeated(profile: Profile, report: Report, now: ReturnType<Context["c
   );
 }
 
-/** A ban also holds the provider's other subscriptions; noted first, so that a crash cannot lose it. */
-async function brake(ctx: Context, profile: Profile): Promise<void> {
+/**
+ * A ban also holds the provider's other subscriptions; noted first, so that a crash cannot lose it. Gives
+ * the failure if that holds in memory only, for now.
+ */
+async function brake(ctx: Context, profile: Profile): Promise<BrokerFailure | undefined> {
   if (!ctx.settings.cooldown.banBrake || ctx.ledger.provider(profile.provider).ban !== undefined) return;
-  const setAtMs = ctx.clock.now().wallMs;
+  const ban = { profile: profile.id, setAtMs: ctx.clock.now().wallMs };
   ctx.log.error(
     { profile: profile.id },
     "the provider banned this account; its other subscriptions are held",
   );
-  await ctx.ledger
-    .changeProvider(profile.provider, (state) => ({ ...state, ban: { profile: profile.id, setAtMs } }))
-    .catch((error: unknown) => {
-      if (!(error instanceof StoreError)) throw error;
-      throw new BrokerFailure(storeFailure(error), { cause: error });
-    });
+  try {
+    await ctx.ledger.changeProvider(profile.provider, (state) => ({ ban, ...state }), { keep: true });
+    return;
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    return new BrokerFailure(storeFailure(error), { cause: error });
+  }
 }
 
 /** A report or release ends the lease's trial; if nothing was decided by it, the limit counts as over. */
 function closeTrial(ctx: Context, lease: ReadLease, profile: Profile | undefined): void {
   if (!lease.trial) return;
-  const ended = ctx.trials.end(lease.profile, lease.request.model, lease.channel);
+  const ended = ctx.trials.end(lease.profile, lease.request.model, lease.channel, lease.issuedAtMs);
   if (profile === undefined) return;
   for (const model of ended) endTrialInSilence(ctx, lease.profile, model);
 }
@@ -225,6 +231,6 @@ function retryMoment(
   const ends = own.map((c) => wallOf(c.until, now));
   if (ends.length > 0) return Math.max(...ends);
   if (reading.outcome === "OK") return undefined;
-  if (reading.retryAtMs !== undefined && reading.retryAtMs > now.wallMs) return reading.retryAtMs;
+  if (isPlausible(reading.retryAtMs, now, ctx.settings.cooldown.longestWindowMs)) return reading.retryAtMs;
   return providerDelayMs === undefined ? undefined : now.wallMs + providerDelayMs;
 }

@@ -1,4 +1,5 @@
 import { isOtherAccount } from "../domain/account.ts";
+import { BrokerFailure } from "../domain/failure.ts";
 import { isOlder } from "../domain/grant.ts";
 import type { Profile } from "../domain/profile.ts";
 import type { Settings } from "../domain/settings.ts";
@@ -40,12 +41,18 @@ export class SharedSources {
     const found = await this.#read(profile.sourcePath, profile.provider, profile.account, this.#clock.now());
     if (found === undefined || isOtherAccount(profile.account, found.account)) return false;
     let adopted = false;
-    await this.#ledger.commit(profile.id, (current) => {
-      if (current === undefined) return profile;
-      adopted = current.generation === profile.generation && this.#isNewer(found.grant, current);
+    const change = (current: Profile | undefined): Profile => {
+      // Removed while the file was read, and not to be brought back by it.
+      if (current === undefined) throw new BrokerFailure({ kind: "profile_unknown", profile: profile.id });
+      const isSame =
+        current.generation === profile.generation && current.accountEpoch === profile.accountEpoch;
+      adopted = isSame && this.#isNewer(found.grant, current);
       if (!adopted) return current;
       const event = { type: "adopted", grant: found.grant, account: found.account } as const;
       return transition(current, event, this.#clock.now(), this.#settings);
+    };
+    await this.#ledger.commit(profile.id, change).catch((error: unknown) => {
+      if (!(error instanceof BrokerFailure)) throw error;
     });
     if (adopted)
       this.#log.info({ profile: profile.id }, "adopted the newer login from the file it is shared with");

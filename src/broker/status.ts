@@ -2,7 +2,7 @@ import { decidingFor } from "../domain/cooldown.ts";
 import { isCorrupt, type Seat } from "../domain/pool.ts";
 import type { Profile } from "../domain/profile.ts";
 import { type ProfileState, type StateView, stateOf } from "../domain/state.ts";
-import { earliest, type Now, remainingMs, wallOf } from "../domain/time.ts";
+import { earliest, type Now, wallOf } from "../domain/time.ts";
 import type { Context } from "./context.ts";
 
 /** Numbers of one provider; each profile counts once. */
@@ -121,7 +121,7 @@ function returnAtMs(ctx: Context, profile: Profile, now: Now): number | undefine
     ctx.trials.untilMs(profile.id, "", "watch", now),
   );
   if (trial !== undefined) return trial;
-  return profile.backoff === undefined ? undefined : now.wallMs + remainingMs(profile.backoff.until, now);
+  return profile.backoff === undefined ? undefined : wallOf(profile.backoff.until, now);
 }
 
 /** True if some profile of the provider can serve now. */

@@ -62,14 +62,13 @@ export class StoreHealth {
   }
 
   async #retry(): Promise<void> {
+    this.#isScheduled = false;
     this.#failures += 1;
     try {
       await this.#tryAgain();
       this.#failures = 0;
-      this.#isScheduled = false;
     } catch {
-      this.#isScheduled = false;
-      this.#schedule();
+      // The write that failed has set the next try.
     }
   }
 }

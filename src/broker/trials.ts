@@ -6,6 +6,8 @@ import type { Channel } from "./lease.ts";
 interface Trial {
   readonly profile: string;
   readonly model: string;
+  /** Wall-clock moment at which the trial's lease was issued. */
+  readonly begunAtMs: number;
   readonly until: Deadline;
   readonly cancel: () => void;
 }
@@ -28,7 +30,7 @@ export class Trials {
       this.#running.delete(key);
       onSilence();
     });
-    this.#running.set(key, { profile, model, until, cancel });
+    this.#running.set(key, { profile, model, begunAtMs: now.wallMs, until, cancel });
   }
 
   /** Wall-clock end of a running trial of this channel, or undefined. */
@@ -44,13 +46,16 @@ export class Trials {
     return false;
   }
 
-  /** Ends the trials of a profile that concern `model` on one channel; gives the models that were on trial. */
-  end(profile: string, model: string, channel: Channel): readonly string[] {
+  /**
+   * Ends the trials of a profile that concern `model` on one channel and that a lease of `issuedAtMs`
+   * stands for, not later ones of others; gives the models that were on trial.
+   */
+  end(profile: string, model: string, channel: Channel, issuedAtMs: number): readonly string[] {
     const ended: string[] = [];
     for (const on of model === "" ? [""] : ["", model]) {
       const key = keyOf(profile, on, channel);
       const trial = this.#running.get(key);
-      if (trial === undefined) continue;
+      if (trial?.begunAtMs !== issuedAtMs) continue;
       trial.cancel();
       this.#running.delete(key);
       ended.push(on);

@@ -17,17 +17,14 @@ export async function* watchProfiles(
 ): AsyncGenerator<ProfileNews, void, undefined> {
   let shown: ReadonlyMap<string, ProfileView | CorruptView> | undefined;
   while (!signal.aborted) {
-    let stop = () => {};
-    const changed = new Promise<void>((resolve) => {
-      stop = ctx.latest.on(provider, resolve);
-    });
+    const { changed, stop } = ctx.latest.next(provider);
     try {
       const views = new Map(listViews(ctx, provider).map((view) => [idOf(view), view]));
       const news = compare(shown, views);
       if (news !== undefined) {
         shown = views;
         yield news;
-      } else await firstOf(ctx.alarm, [changed], [], signal);
+      } else await firstOf(ctx.alarm, [changed], [], [signal]);
     } finally {
       stop();
     }

@@ -1,7 +1,7 @@
 import type { Request } from "../domain/candidate.ts";
-import type { Unavailability } from "../domain/failure.ts";
+import { BrokerFailure, type Unavailability } from "../domain/failure.ts";
 import { type Choice, select } from "../domain/selection.ts";
-import { at, type Deadline, type Now, reached } from "../domain/time.ts";
+import { after, at, type Deadline, type Now, reached, wallOf } from "../domain/time.ts";
 import { refreshPending, unavailable } from "../domain/unavailability.ts";
 import { type Caller, type Context, poolFor, resolved, sceneOf, sessionKey } from "./context.ts";
 import { type Handout, handOut } from "./handout.ts";
@@ -31,7 +31,7 @@ export async function* watch(
   resolved(ctx, asked, caller);
   try {
     while (!signal.aborted) {
-      const news = nextSignal(ctx, asked.provider);
+      const news = ctx.latest.next(asked.provider);
       try {
         const now = ctx.clock.now();
         const look = lookAt(ctx, asked, caller, shown, now);
@@ -41,7 +41,7 @@ export async function* watch(
           yield look.message;
         } else {
           const wake = look.wake === undefined ? [] : [look.wake];
-          await firstOf(ctx.alarm, [news.changed], wake, signal);
+          await firstOf(ctx.alarm, [news.changed], wake, [signal]);
         }
       } finally {
         news.stop();
@@ -52,51 +52,39 @@ export async function* watch(
   }
 }
 
-function nextSignal(
-  ctx: Context,
-  provider: string,
-): { readonly changed: Promise<void>; readonly stop: () => void } {
-  let stop = () => {};
-  const changed = new Promise<void>((resolve) => {
-    stop = ctx.latest.on(provider, resolve);
-  });
-  return { changed, stop };
-}
-
 type Look =
   | { readonly message: Next; readonly shown: Shown }
   | { readonly message?: undefined; readonly wake?: Deadline };
 
 /** Compares the state now with what was shown; a message if there is news, else when to look again. */
 function lookAt(ctx: Context, asked: Request, caller: Caller, shown: Shown | undefined, now: Now): Look {
-  const request = resolvedOrGone(ctx, asked, caller);
-  if ("reason" in request) return toldUnavailable(request, shown, now);
+  try {
+    return looked(ctx, resolved(ctx, asked, caller), caller, shown, now);
+  } catch (error) {
+    // What was there when the watch began has been removed: a state of the watch, not its end.
+    const gone = error instanceof BrokerFailure ? unavailabilityOf(error.failure) : undefined;
+    if (gone === undefined) throw error;
+    return toldUnavailable(gone, shown, now);
+  }
+}
+
+function looked(ctx: Context, request: Request, caller: Caller, shown: Shown | undefined, now: Now): Look {
   const pool = poolFor(ctx, request.provider, caller);
   const home = stickiness(ctx, request, caller, shown);
   const scene = sceneOf(ctx, request, caller, "watch", now, home === undefined ? {} : { held: { home } });
   const choice = select(pool, request, withOwnTrial(scene, shown), ctx.settings.session.homeWithinMs, now);
   if (choice.kind === "use") return toldGranted(ctx, choice, request, caller, shown, now);
-  if (choice.kind === "refresh") {
-    ctx.refreshes.join(choice.profile, { urgent: true }).outcome.catch(() => {});
-    const pending = refreshPending(request.provider, choice.profile.id, now.wallMs + REFRESH_SOON_MS);
-    return toldUnavailable(unavailabilityOf(pending), shown, now, false);
+  if (choice.kind === "none") {
+    throw new BrokerFailure(unavailable(pool, request, choice.ranked, choice.stayed));
   }
-  return toldUnavailable(
-    unavailabilityOf(unavailable(pool, request, choice.ranked, choice.stayed)),
-    shown,
-    now,
-  );
+  ctx.refreshes.join(choice.profile, { urgent: true });
+  const soon = after(now, REFRESH_SOON_MS);
+  const pending = refreshPending(request.provider, choice.profile.id, soon.wallMs);
+  // A refresh that cannot begin changes nothing that would wake the watch, so it looks again by itself.
+  return toldUnavailable(pending.unavailability, shown, now, soon);
 }
 
 const REFRESH_SOON_MS = 1_000;
-
-/** A pinned profile that was removed is a state of the watch, not its end. */
-function resolvedOrGone(ctx: Context, asked: Request, caller: Caller): Request | Unavailability {
-  const id = asked.profile === "" ? "" : ctx.ledger.resolve(asked.profile);
-  const isGone = id !== "" && ctx.ledger.get(id) === undefined && ctx.ledger.corrupt(id) === undefined;
-  if (!isGone) return resolved(ctx, asked, caller);
-  return { reason: "NO_PROFILE", message: `profile "${id}" was removed`, profiles: [] };
-}
 
 /** Without a session a watch keeps what it has under strategies that would move with every look. */
 function stickiness(
@@ -145,19 +133,16 @@ function toldGranted(
 function usefulUntilMs(handout: Handout, request: Request, now: Now): number {
   const { expires } = handout.credential;
   if (expires === undefined) return handout.expiresAtMs;
-  return Math.max(now.wallMs + 1, Math.min(handout.expiresAtMs, expires.wallMs - request.minValidForMs + 1));
+  const endMs = wallOf(expires, now) - request.minValidForMs + 1;
+  return Math.max(now.wallMs + 1, Math.min(handout.expiresAtMs, endMs));
 }
 
-function toldUnavailable(
-  unavailability: Unavailability | undefined,
-  shown: Shown | undefined,
-  now: Now,
-  isTimed = true,
-): Look {
-  const state = unavailability ?? { reason: "NO_PROFILE", message: "", profiles: [] };
+/** `again`: when to look again although nothing says when the state ends; its time is no news then. */
+function toldUnavailable(state: Unavailability, shown: Shown | undefined, now: Now, again?: Deadline): Look {
+  const isTimed = again === undefined;
   const profiles = state.profiles.map((p) => [p.profile, p.reason, isTimed ? p.untilMs : 0]);
   const signature = JSON.stringify([state.reason, isTimed ? state.retryAtMs : 0, profiles]);
-  const until = isTimed && state.retryAtMs !== undefined ? at(now, state.retryAtMs) : undefined;
+  const until = again ?? (state.retryAtMs === undefined ? undefined : at(now, state.retryAtMs));
   if (shown?.signature === signature) return until === undefined ? {} : { wake: until };
   return {
     message: { kind: "unavailable", unavailability: state },

@@ -43,6 +43,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "show which profile would be chosen, and why",
     define: async () => (await import("./explain.ts")).defineExplain,
   },
+  "explain-response": {
+    summary: "show what the broker reads out of a provider's answer, and by which rule",
+    define: async () => (await import("./explain-response.ts")).defineExplainResponse,
+  },
   watch: {
     summary: "follow the credential of a provider, or all profiles",
     define: async () => (await import("./watch.ts")).defineWatch,

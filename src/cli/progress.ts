@@ -7,7 +7,7 @@ export async function withProgress<T>(what: string, work: Promise<T>): Promise<T
   let isShown = false;
   const timer = setInterval(() => {
     isShown = true;
-    const seconds = Math.floor((performance.now() - startMs) / 1000);
+    const seconds = Math.round((performance.now() - startMs) / 1000);
     process.stderr.write(`\r\u001b[K${what}… ${seconds} s`);
   }, QUIET_MS);
   try {

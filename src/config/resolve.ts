@@ -5,6 +5,7 @@ import type { Address } from "../endpoint/address.ts";
 import { editDistance, nearest } from "./nearest.ts";
 import type { Path } from "./problem.ts";
 import type { ProviderConfig } from "./provider-schema.ts";
+import type { OperatorRule } from "./rule-schema.ts";
 import type { FileConfig } from "./schema.ts";
 
 /** One more agent endpoint with its own policy. */
@@ -29,6 +30,8 @@ export interface Config {
   readonly providers: ReadonlyMap<string, ProviderConfig>;
   readonly settings: Settings;
   readonly endpoints: readonly EndpointConfig[];
+  /** In the order in which they are tried, each with a canonical provider id or none. */
+  readonly rules: readonly OperatorRule[];
   readonly key: { readonly source: "file" };
   /** `proxy` absent: as the environment says. */
   readonly network: { readonly proxy?: string; readonly caFile?: string };
@@ -44,6 +47,7 @@ export function resolve(file: FileConfig, report: Report): Config {
     providers: resolveProviders(file.providers ?? {}, report),
     settings: resolveSettings(file, report),
     endpoints: resolveEndpoints(file.endpoints ?? [], report),
+    rules: resolveRules(file, report),
     key: { source: file.key?.source ?? "file" },
     network: { ...(proxy ? { proxy } : {}), ...(caFile ? { caFile } : {}) },
     log: { level: file.log?.level ?? "info" },
@@ -58,7 +62,7 @@ function resolveProviders(
   for (const [name, settings] of Object.entries(given)) {
     const id = canonicalProvider(name);
     if (providers.has(id)) report(["providers", name], `"openai" and "${id}" are the same provider`);
-    checkName(name, settings, report);
+    if (settings.type === undefined) checkName(name, ["providers", name], report);
     checkOAuth(name, settings, report);
     providers.set(id, withCanonicalOrder(id, settings));
   }
@@ -72,14 +76,27 @@ function withCanonicalOrder(id: string, settings: ProviderConfig): ProviderConfi
 }
 
 /** A name that is neither built in nor typed may be the operator's own, unless it looks like a slip. */
-function checkName(name: string, settings: ProviderConfig, report: Report): void {
-  if (settings.type !== undefined || isBuiltIn(canonicalProvider(name))) return;
+function checkName(name: string, path: Path, report: Report): void {
+  if (isBuiltIn(canonicalProvider(name))) return;
   const closest = nearest(name, BUILT_IN_PROVIDERS) ?? "";
   if (editDistance(name, closest) > 2) return;
   report(
-    ["providers", name],
+    path,
     `no such provider is built in; the nearest one is "${closest}". A provider of your own needs "type"`,
   );
+}
+
+function resolveRules({ rules = [], providers = {} }: FileConfig, report: Report): readonly OperatorRule[] {
+  const own = new Set(Object.keys(providers));
+  const names = new Set<string>();
+  return rules.map((rule, i) => {
+    if (names.has(rule.name)) report(["rules", i, "name"], `"${rule.name}" is taken`);
+    names.add(rule.name);
+    const { provider } = rule.match;
+    if (provider === undefined) return rule;
+    if (!own.has(provider)) checkName(provider, ["rules", i, "match", "provider"], report);
+    return { ...rule, match: { ...rule.match, provider: canonicalProvider(provider) } };
+  });
 }
 
 function checkOAuth(name: string, settings: ProviderConfig, report: Report): void {

@@ -4,6 +4,7 @@ import { parseAddress } from "../endpoint/address.ts";
 import { EndpointError } from "../endpoint/error.ts";
 import { duration, positiveDuration } from "./duration.ts";
 import { profileId, providerId, providerSchema } from "./provider-schema.ts";
+import { ruleSchema } from "./rule-schema.ts";
 import { proxyUrl } from "./url.ts";
 
 const backoff = z
@@ -77,6 +78,11 @@ export const fileSchema = z.strictObject({
   session: session.exactOptional(),
   refresh: refresh.exactOptional(),
   endpoints: z.array(endpoint).exactOptional(),
+  rules: z
+    .array(ruleSchema)
+    .max(200, "must not have more than 200 rules")
+    .exactOptional()
+    .describe("How answers of providers are read before the built-in reading; the first that fits decides"),
   key: z
     .strictObject({ source: z.enum(["file"]).exactOptional() })
     .exactOptional()

@@ -1,6 +1,7 @@
 import { mergeAccounts } from "./account.ts";
 import type { Account, OAuthGrant, Rotation } from "./grant.ts";
 import type { Profile } from "./profile.ts";
+import type { Secret } from "./secret.ts";
 import { type Backoff, backoffMs, NOT_NOW_BACKOFF, type Settings, UNSENT_BACKOFF } from "./settings.ts";
 import { after, at, type Now } from "./time.ts";
 
@@ -40,6 +41,17 @@ export function granted(profile: Profile, grant: OAuthGrant, account: Account, n
     proven: false,
     restored: false,
   };
+}
+
+/**
+ * A new grant came while the refresh was under way, and it wins. If it is the same login put again,
+ * its refresh token is the one that was spent: only the one that the server gave for it still works.
+ */
+export function overtaken(profile: Profile, spent: Secret, given: OAuthGrant): Profile {
+  const { grant } = profile;
+  if (grant.kind !== "oauth" || !spent.equals(grant.refreshToken)) return profile;
+  if (given.refreshToken === undefined || spent.equals(given.refreshToken)) return profile;
+  return { ...profile, grant: { ...grant, refreshToken: given.refreshToken } };
 }
 
 /** The server says that this refresh token is dead. The access token may still live. */

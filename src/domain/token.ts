@@ -1,6 +1,6 @@
 import { expiryOf } from "./grant.ts";
 import type { Profile } from "./profile.ts";
-import { after, at, type Deadline, type Now, reached, remainingMs } from "./time.ts";
+import { after, at, type Deadline, type Now, reached, remainingMs, wallOf } from "./time.ts";
 
 /** True while the access token (or key) may be handed out: neither refused nor past its end. */
 export function isLive(profile: Profile, now: Now): boolean {
@@ -45,13 +45,13 @@ export function refreshPermission(profile: Profile, now: Now): RefreshPermission
   if (profile.backoff !== undefined && !reached(profile.backoff.until, now)) {
     return {
       kind: "later",
-      untilMs: now.wallMs + remainingMs(profile.backoff.until, now),
+      untilMs: wallOf(profile.backoff.until, now),
       why: "UPSTREAM_UNAVAILABLE",
     };
   }
   if (intent?.phase === "lost") return replayPermission(profile, now);
   if (profile.lastAttempt !== undefined && !reached(profile.lastAttempt, now)) {
-    return { kind: "later", untilMs: now.wallMs + remainingMs(profile.lastAttempt, now), why: "REFRESHING" };
+    return { kind: "later", untilMs: wallOf(profile.lastAttempt, now), why: "REFRESHING" };
   }
   return { kind: "now", replay: 0 };
 }

@@ -2,8 +2,9 @@ import { mergeAccounts } from "./account.ts";
 import { cleared, trialEnded } from "./cooldown.ts";
 import type { Account, Grant, OAuthGrant, Rotation } from "./grant.ts";
 import type { Cooldown, CostClass, GrantOrigin, Ownership, Profile } from "./profile.ts";
-import { granted, lost, notNow, rejected, started, unsent } from "./refreshing.ts";
+import { granted, lost, notNow, overtaken, rejected, started, unsent } from "./refreshing.ts";
 import { type Report, reported } from "./reporting.ts";
+import type { Secret } from "./secret.ts";
 import type { Settings } from "./settings.ts";
 import { type Now, wallOf } from "./time.ts";
 
@@ -38,7 +39,6 @@ export type Event =
     }
   | { readonly type: "cleared"; readonly model: string }
   | { readonly type: "trial_ended"; readonly model: string }
-  | { readonly type: "banned"; readonly setAtMs: number }
   /** A grant that the sharing program rotated was read from its file. */
   | { readonly type: "adopted"; readonly grant: OAuthGrant; readonly account: Account }
   | {
@@ -50,6 +50,8 @@ export type Event =
   | {
       readonly type: "refresh_granted";
       readonly from: number;
+      /** The refresh token that was sent. */
+      readonly spent: Secret;
       readonly grant: OAuthGrant;
       readonly account: Account;
     }
@@ -61,7 +63,7 @@ export type Event =
 /**
  * The one way in which a profile changes. Pure; gives the very same object when nothing changes.
  * Refresh events that name another generation than the current one are void: a newer grant came
- * in the meantime, and it wins.
+ * in the meantime, and it wins (but see `overtaken`).
  */
 export function transition(profile: Profile, event: Event, now: Now, settings: Settings): Profile {
   switch (event.type) {
@@ -75,14 +77,12 @@ export function transition(profile: Profile, event: Event, now: Now, settings: S
       return clearedByOperator(profile, event.model);
     case "trial_ended":
       return trialEnded(profile, event.model, now);
-    case "banned":
-      return { ...profile, block: { outcome: "FORBIDDEN", ban: true, setAtMs: event.setAtMs } };
     case "adopted":
       return renewed(profile, event.grant, event.account, "adopted", now);
     case "refresh_started":
       return started(profile, event, now, settings);
     case "refresh_granted":
-      if (event.from !== profile.generation) return profile;
+      if (event.from !== profile.generation) return overtaken(profile, event.spent, event.grant);
       return granted(profile, event.grant, event.account, now);
     case "refresh_rejected":
       return event.from === profile.generation ? rejected(profile, event.code, now) : profile;

@@ -37,7 +37,11 @@ export function unavailable(
 }
 
 /** A refresh that a caller can't or won't wait for: it goes on, and the caller may come back. */
-export function refreshPending(provider: string, profile: string, retryAtMs: number): Failure {
+export function refreshPending(
+  provider: string,
+  profile: string,
+  retryAtMs: number,
+): Extract<Failure, { kind: "unavailable" }> {
   return {
     kind: "unavailable",
     unavailability: {

@@ -10,6 +10,8 @@ export interface EndpointPolicy {
   readonly profiles: readonly string[] | "all";
   /** Users that may connect. Empty where the system has no user ids. */
   readonly uids: readonly number[];
+  /** Acquires per minute. Absent: no limit. */
+  readonly rate?: number;
 }
 
 /** `private`: the socket's own user only, 0600. `shared`: anybody may connect, 0666, and the peer check decides. */
@@ -24,17 +26,22 @@ export function adminPolicy(ownUid: number | undefined): EndpointPolicy {
   return { ...agentPolicy(ownUid), name: "admin", admin: true };
 }
 
-/** A configured agent endpoint; its empty lists mean all providers, all profiles, our own user. */
+/**
+ * A configured agent endpoint; its empty lists mean all profiles, their providers (or all), our own user.
+ * Who may have one provider's profile only has no business with the names of the others.
+ */
 export function limitedPolicy(
   configured: {
     readonly name: string;
     readonly providers: readonly string[];
     readonly profiles: readonly string[];
     readonly allow: { readonly uids: readonly number[] };
+    readonly rate?: number;
   },
   ownUid: number | undefined,
 ): EndpointPolicy {
-  const { name, providers, profiles, allow } = configured;
+  const { name, profiles, allow, rate } = configured;
+  const providers = configured.providers.length > 0 ? configured.providers : providersOf(profiles);
   const own = ownUid === undefined ? [] : [ownUid];
   return {
     name,
@@ -42,7 +49,12 @@ export function limitedPolicy(
     providers: providers.length === 0 ? "all" : providers,
     profiles: profiles.length === 0 ? "all" : profiles,
     uids: allow.uids.length === 0 ? own : allow.uids,
+    ...(rate === undefined ? {} : { rate }),
   };
+}
+
+function providersOf(profiles: readonly string[]): readonly string[] {
+  return [...new Set(profiles.map((id) => splitProfileId(id)?.provider ?? ""))];
 }
 
 export function allowsProvider(policy: EndpointPolicy, provider: string): boolean {

@@ -9,7 +9,6 @@ import type { Dialect, Rule, Verdict } from "./dialect/rule.ts";
 import { waitsLong } from "./dialect/throttle.ts";
 import type { Classify, ProviderResponse } from "./provider.ts";
 
-/** Outcomes that end by themselves, so that a moment makes sense. */
 const TIMED: ReadonlySet<Outcome> = new Set([
   "RATE_LIMIT",
   "USAGE_LIMIT",
@@ -17,6 +16,11 @@ const TIMED: ReadonlySet<Outcome> = new Set([
   "OVERLOADED",
   "SERVER_ERROR",
 ]);
+
+/** True for outcomes of which an answer may state the end. */
+export function endsByItself(outcome: Outcome): boolean {
+  return TIMED.has(outcome);
+}
 
 /** Makes the classifier of one dialect. It reads in this order: request, gateway, dialect, codes, words, status. */
 export function classifyIn(dialect: Dialect): Classify {
@@ -66,7 +70,7 @@ function readFailure(
   const verdict = throttled(decided, evidence, dialect);
   const { outcome, ban } = verdict;
   const retryAtMs =
-    TIMED.has(outcome) && !verdict.isTimeless ? resetOf(dialect, verdict, evidence) : undefined;
+    endsByItself(outcome) && !verdict.isTimeless ? resetOf(dialect, verdict, evidence) : undefined;
   return {
     outcome,
     scope: placed(verdict.scope, evidence.model),
@@ -105,7 +109,7 @@ function placed(scope: Scope, model: string): Scope {
 function readUsageFailure(evidence: Evidence, windows: readonly UsageWindow[]): Reading {
   const { name, verdict } = firstFit([...TRANSPORT, ...STATUS, UNRECOGNIZED], evidence);
   const isToken = verdict.outcome === "AUTH_INVALID_TOKEN";
-  const retryAtMs = TIMED.has(verdict.outcome) ? statedReset(evidence, {}) : undefined;
+  const retryAtMs = endsByItself(verdict.outcome) ? statedReset(evidence, {}) : undefined;
   return {
     outcome: verdict.outcome,
     scope: isToken ? "PROFILE" : "NONE",

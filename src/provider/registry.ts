@@ -1,4 +1,4 @@
-import type { Config, ProviderConfig } from "../config.ts";
+import type { Config, OperatorRule, ProviderConfig } from "../config.ts";
 import { canonicalProvider } from "../domain/alias.ts";
 import { BUILT_IN_PROVIDERS, type BuiltInProvider, isBuiltIn } from "../domain/provider-ids.ts";
 import { accountOf } from "./account.ts";
@@ -6,6 +6,7 @@ import { anthropic } from "./anthropic.ts";
 import { classifyFor } from "./classify.ts";
 import { readClientSecret } from "./client-secret.ts";
 import type { OAuthDefinition, ProviderDefinition } from "./definition.ts";
+import { loadZones } from "./dialect/civil-time.ts";
 import { ownProvider } from "./generic.ts";
 import { githubCopilot } from "./github-copilot.ts";
 import { googleAntigravity } from "./google-antigravity.ts";
@@ -18,6 +19,7 @@ import { openaiCodex } from "./openai-codex.ts";
 import { openrouter } from "./openrouter.ts";
 import type { OAuthClient, Provider } from "./provider.ts";
 import { qwen } from "./qwen.ts";
+import { withRules } from "./rules.ts";
 import { xai } from "./xai.ts";
 
 const BUILT_IN: Readonly<Record<BuiltInProvider, ProviderDefinition>> = {
@@ -44,15 +46,16 @@ export interface Providers {
   providerFor(id: string): Provider;
 }
 
-/** Puts the operator's settings over the built-in data. */
-export function buildProviders(config: Pick<Config, "providers">): Providers {
-  const ids = [...new Set<string>([...BUILT_IN_PROVIDERS, ...config.providers.keys()])];
-  const known = new Map(ids.map((id) => [id, buildProvider(id, config.providers.get(id) ?? {})]));
+/** Puts the operator's settings over the built-in data, and the operator's rules before the built-in reading. */
+export function buildProviders({ providers, rules }: Pick<Config, "providers" | "rules">): Providers {
+  loadZones();
+  const ids = [...new Set<string>([...BUILT_IN_PROVIDERS, ...providers.keys()])];
+  const known = new Map(ids.map((id) => [id, buildProvider(id, providers.get(id) ?? {}, rules)]));
   const get = (id: string) => known.get(canonicalProvider(id));
-  return { ids, get, providerFor: (id) => get(id) ?? buildProvider(id, {}) };
+  return { ids, get, providerFor: (id) => get(id) ?? buildProvider(id, {}, rules) };
 }
 
-function buildProvider(id: string, settings: ProviderConfig): Provider {
+function buildProvider(id: string, settings: ProviderConfig, rules: readonly OperatorRule[]): Provider {
   const definition = isBuiltIn(id) ? BUILT_IN[id] : ownProvider(settings);
   const oauth = oauthOf(id, definition.oauth, settings);
   const costClass = settings.costClass === "metered" ? "METERED" : "SUBSCRIPTION";
@@ -76,7 +79,7 @@ function buildProvider(id: string, settings: ProviderConfig): Provider {
           },
     headers: withTemplates(definition.headers ?? bearer, settings.headers ?? {}),
     accountOf,
-    classify: classifyFor(id),
+    classify: withRules(classifyFor(id), rules, id),
   };
 }
 

@@ -50,7 +50,7 @@ const cooldown = z.object({
   model: name,
   outcome: required("OUTCOME_", OUTCOMES),
   source: optional("COOLDOWN_SOURCE_", COOLDOWN_SOURCES),
-  untilTime: instantMs,
+  untilTime: instantMs.refine((atMs) => atMs !== undefined, "is required"),
 });
 
 const putRequest = z.object({

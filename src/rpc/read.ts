@@ -5,15 +5,11 @@ import type { Request } from "../domain/candidate.ts";
 import { BrokerFailure, type FieldViolation } from "../domain/failure.ts";
 import { PROFILE_KINDS, type ProfileKind } from "../domain/grant.ts";
 import { OUTCOMES, type UsageWindow } from "../domain/outcome.ts";
-import type { ProviderResponse } from "../provider/provider.ts";
-import { RESPONSE_SOURCES } from "../provider/provider.ts";
 import {
   durationProblem,
   instantMs,
   name,
-  nameMap,
   nameProblem,
-  optional,
   profileProblem,
   providerId,
   providerProblem,
@@ -22,10 +18,10 @@ import {
   requiredProfileId,
 } from "./fields.ts";
 import { msOf, type Seconds } from "./instants.ts";
+import { providerResponse, responseOf } from "./provider-response.ts";
 import type { Message } from "./schema.ts";
 
 const MIN_VALID_FOR_MS = 60_000;
-const LONGEST_BODY = 64 * 1024;
 const MOST_EXCLUDED = 256;
 const KINDS: ReadonlyMap<unknown, ProfileKind> = new Map(
   PROFILE_KINDS.map((kind) => [`PROFILE_KIND_${kind.toUpperCase()}`, kind]),
@@ -109,15 +105,6 @@ const usageWindow = z
   })
   .transform(({ resetTime, observeTime, ...rest }) => ({ ...rest, resetTime, observeTime }));
 
-const providerResponse = z.object({
-  source: optional("RESPONSE_SOURCE_", RESPONSE_SOURCES),
-  httpStatus: z.number().int().min(0, "must be 0 or an HTTP status").max(999, "must be 0 or an HTTP status"),
-  headers: nameMap,
-  body: z.instanceof(Uint8Array),
-  transportError: z.string(),
-  receiveTime: instantMs,
-});
-
 const reportRequest = z.object({
   leaseId: z.string().min(1, "is required"),
   report: z.enum(["outcome", "providerResponse"], "one of outcome and provider_response is required"),
@@ -146,27 +133,6 @@ export function readReport(message: Message, nowMs: number): Seen {
     ...(raw === undefined ? {} : { response: responseOf(raw, nowMs) }),
     ...(retryTime === undefined ? {} : { retryAtMs: retryTime }),
     usageWindows: usageWindows.map((w) => windowOf(w, nowMs)),
-  };
-}
-
-function responseOf(raw: z.output<typeof providerResponse>, nowMs: number): ProviderResponse {
-  if (raw.httpStatus === 0 && raw.body.length === 0 && raw.transportError === "") {
-    const description = "must have an http_status, a body or a transport_error";
-    throw new BrokerFailure({
-      kind: "field_invalid",
-      violations: [{ field: "provider_response", description }],
-    });
-  }
-  const headers: Record<string, string> = {};
-  for (const [key, value] of Object.entries(raw.headers)) headers[key.toLowerCase()] = value;
-  return {
-    source: raw.source ?? "MODEL_API",
-    httpStatus: raw.httpStatus,
-    headers,
-    body: new TextDecoder().decode(raw.body.subarray(0, LONGEST_BODY)),
-    transportError: raw.transportError.slice(0, 256),
-    receivedAtMs: raw.receiveTime ?? nowMs,
-    model: "",
   };
 }
 

@@ -73,3 +73,14 @@ test("API keys are nobody's seat: a session on one may move", async () => {
   });
   expect(answer.next?.granted?.lease.profile).toBe(B);
 });
+
+test("a watch that names a session is not moved either", async () => {
+  await using broker = await two();
+  const watch = broker.agent.watch({ provider: "anthropic", sessionId: "s" });
+  expect((await watch.next()).granted?.lease.profile).toBe(A);
+  await broker.fails({ provider: "anthropic", profile: A }, "USAGE_LIMIT");
+  const { unavailable } = await watch.next();
+  expect(unavailable?.reason).toBe("ALL_COOLING_DOWN");
+  expect(unavailable?.help).toContain("acquire anthropic --profile ");
+  watch.cancel();
+});

@@ -304,3 +304,23 @@ test("an id in SetOrder that names no profile is told as unknown", async () => {
   expect(answer).toEqual({ profiles: [A], unknown: [`${CODEX}:gone`] });
   expect(await broker.order(CODEX)).toEqual({ profiles: [], unknown: [] });
 });
+
+test("a cooldown in a put needs its outcome and its end", async () => {
+  await using broker = await world();
+  const put = (cooldown: Record<string, unknown>) => refusal(broker.put(A, {}, { cooldowns: [cooldown] }));
+  expect((await put({ outcome: "USAGE_LIMIT" })).fields).toEqual(["cooldowns[0].until_time"]);
+  expect((await put({ untilTime: broker.inTime(HOUR) })).fields).toEqual(["cooldowns[0].outcome"]);
+});
+
+test("admin calls name an unknown provider, and refuse an order with another provider's profiles", async () => {
+  await using broker = await one();
+  expect((await refusal(broker.order("no-such", "no-such:x"))).reason).toBe("PROVIDER_UNKNOWN");
+  expect((await refusal(broker.acknowledge("no-such"))).reason).toBe("PROVIDER_UNKNOWN");
+  expect((await refusal(broker.order(CODEX, "qwen:x"))).reason).toBe("FIELD_INVALID");
+});
+
+test("a clear of one model leaves a block alone", async () => {
+  await using broker = await one();
+  await broker.fails(CODEX, "FORBIDDEN");
+  expect((await broker.clear(A, "m")).state).toBe("PROFILE_STATE_BLOCKED");
+});

@@ -180,3 +180,21 @@ test("an answer that takes longer than 30 s is lost, too", async () => {
   await broker.advance(MINUTE);
   expect(broker.token.requests).toHaveLength(2);
 });
+
+test("a body that breaks off is no complete answer: lost", async () => {
+  await using broker = await world();
+  await broker.put(A, { expireTime: broker.inTime(30 * MINUTE) });
+  const half = new ReadableStream({
+    start(controller) {
+      controller.enqueue(new TextEncoder().encode('{"access_token":"at-'));
+      controller.error(new Error("terminated"));
+    },
+  });
+  broker.token.next(() => new Response(half, { headers: { "content-type": "application/json" } }));
+  await refusal(broker.acquire(WANTS_NEW));
+  await broker.advance(29 * MINUTE);
+  expect(broker.token.requests).toHaveLength(1);
+  expect((await broker.get(A)).state).toBe("PROFILE_STATE_READY");
+  await broker.advance(2 * MINUTE);
+  expect(broker.token.requests).toHaveLength(2);
+});

@@ -134,19 +134,24 @@ test("Retry-After of the token endpoint decides when the next try comes", async 
   expect((await broker.acquire(WANTS_NEW)).lease.generation).toBe(2);
 });
 
-test("a request that was never written is free to try again, and costs nothing of the one replay", async () => {
-  await using broker = await one();
-  const refused = () => {
-    throw new TypeError("fetch failed", {
-      cause: Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED", syscall: "connect" }),
+for (const code of [
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "CERT_HAS_EXPIRED",
+]) {
+  test(`a request that was never written (${code}) is free to try again, and costs nothing of the one replay`, async () => {
+    await using broker = await one();
+    broker.token.next(() => {
+      throw new TypeError("fetch failed", { cause: Object.assign(new Error(code), { code }) });
     });
-  };
-  broker.token.next(refused);
-  const error = await refusal(broker.acquire(WANTS_NEW));
-  expect(error.reason).toBe("UPSTREAM_UNAVAILABLE");
-  await broker.advance(61 * SECOND);
-  expect((await broker.acquire(WANTS_NEW)).lease.generation).toBe(2);
-});
+    const error = await refusal(broker.acquire(WANTS_NEW));
+    expect(error.reason).toBe("UPSTREAM_UNAVAILABLE");
+    await broker.advance(61 * SECOND);
+    expect((await broker.acquire(WANTS_NEW)).lease.generation).toBe(2);
+  });
+}
 
 test("while another profile serves, a refresh that fails is nobody's error", async () => {
   await using broker = await one();

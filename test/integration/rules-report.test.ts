@@ -314,3 +314,23 @@ test("a report without an outcome, with UNSPECIFIED, or with an unknown lease is
   const empty = await refusal(broker.report("", "OK"));
   expect(empty).toMatchObject({ code: "INVALID_ARGUMENT", reason: "FIELD_INVALID" });
 });
+
+test("a time that the provider states wins over the guessed advice, if it is plausible", async () => {
+  await using broker = await two();
+  const stated = await broker.fails(CODEX, "OVERLOADED", { retryTime: broker.inTime(20 * SECOND) });
+  expect(stated.advice).toMatchObject({ action: "ADVICE_ACTION_RETRY_SAME", delay: "20s" });
+  expect(at(stated.retryTime)).toBe(broker.nowMs + 20 * SECOND);
+  const absurd = await broker.fails(CODEX, "SERVER_ERROR", { retryTime: broker.inTime(9_000 * HOUR) });
+  expect(at(absurd.retryTime)).toBeLessThanOrEqual(broker.nowMs + MINUTE);
+});
+
+test("usage windows of a report need a name, and a percentage that is none is refused", async () => {
+  await using broker = await two();
+  const { lease } = await broker.acquire(CODEX);
+  const nameless = await refusal(broker.report(lease.leaseId, "OK", { usageWindows: [{ usedPercent: 3 }] }));
+  expect(nameless.fields).toEqual(["usage_windows[0].name"]);
+  const negative = [{ name: "5h", usedPercent: -3 }];
+  expect((await refusal(broker.report(lease.leaseId, "OK", { usageWindows: negative }))).reason).toBe(
+    "FIELD_INVALID",
+  );
+});

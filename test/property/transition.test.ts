@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { OUTCOMES, SCOPES } from "../../src/domain/outcome.ts";
 import type { Profile } from "../../src/domain/profile.ts";
+import { Secret } from "../../src/domain/secret.ts";
 import { DEFAULT_SETTINGS } from "../../src/domain/settings.ts";
 import { stateOf } from "../../src/domain/state.ts";
 import { after, type Now, remainingMs, wallOf } from "../../src/domain/time.ts";
@@ -44,6 +45,7 @@ function eventsFor(profile: Profile): fc.Arbitrary<Event> {
       }),
     );
   const grant = fc.constant(oauthGrantWith());
+  const spent = fc.constant(new Secret("rt-FAKE-spent"));
   return fc.oneof(
     reported,
     fc.record({ type: fc.constant("cleared" as const), model: fc.constantFrom("", "gpt-5.4") }),
@@ -55,7 +57,7 @@ function eventsFor(profile: Profile): fc.Arbitrary<Event> {
       graceMs: fc.constant(30_000),
       replay: fc.constantFrom(0 as const, 1 as const),
     }),
-    fc.record({ type: fc.constant("refresh_granted" as const), from, grant, account }),
+    fc.record({ type: fc.constant("refresh_granted" as const), from, spent, grant, account }),
     fc.record({ type: fc.constant("refresh_rejected" as const), from, code: fc.constant("invalid_grant") }),
     fc.record({ type: fc.constant("refresh_not_now" as const), from }),
     fc.record({ type: fc.constant("refresh_unsent" as const), from }),

@@ -6,6 +6,7 @@ import { ManualClock } from "../support/clock.ts";
 function world() {
   const clock = new ManualClock({ wallMs: 1_800_000_000_000 });
   const delays: number[] = [];
+  const errors: unknown[] = [];
   let armed = 0;
   const counted = {
     now: () => clock.now(),
@@ -27,7 +28,13 @@ function world() {
       };
     },
   };
-  return { clock, alarm: new Alarm(counted), delays, armed: () => armed };
+  return {
+    clock,
+    alarm: new Alarm(counted, (error) => errors.push(error)),
+    errors,
+    delays,
+    armed: () => armed,
+  };
 }
 
 describe("the alarm", () => {
@@ -78,5 +85,30 @@ describe("the alarm", () => {
     clock.sleepHost(3 * 3_600_000);
     await clock.advance(30_000);
     expect(fired).toBe(true);
+  });
+
+  test("does not fire what another function of the same moment took back", async () => {
+    const { clock, alarm } = world();
+    const fired: string[] = [];
+    let cancel = () => {};
+    alarm.at(ahead(clock.now(), 1_000), () => {
+      fired.push("first");
+      cancel();
+    });
+    cancel = alarm.at(ahead(clock.now(), 1_000), () => fired.push("second"));
+    await clock.advance(2_000);
+    expect(fired).toEqual(["first"]);
+  });
+
+  test("goes on when a function throws, for those of the same moment and of later ones", async () => {
+    const { clock, alarm, errors } = world();
+    const fired: number[] = [];
+    alarm.at(ahead(clock.now(), 1_000), () => {
+      throw new Error("unexpected");
+    });
+    for (const ms of [1_000, 2_000]) alarm.at(ahead(clock.now(), ms), () => fired.push(ms));
+    await clock.advance(3_000);
+    expect(fired).toEqual([1_000, 2_000]);
+    expect(errors).toHaveLength(1);
   });
 });

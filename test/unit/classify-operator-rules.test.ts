@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { ruleSchema } from "../../src/config/rule-schema.ts";
 import { classifyFor } from "../../src/provider/classify.ts";
 import type { ProviderResponse } from "../../src/provider/provider.ts";
-import { operatorRule, withRules } from "../../src/provider/rules.ts";
+import { withRules } from "../../src/provider/rules.ts";
 import { LIMITS, SOME_DAY } from "../vectors/samples.ts";
 
 const ANSWER: ProviderResponse = {
@@ -15,7 +16,7 @@ const ANSWER: ProviderResponse = {
 };
 
 function read(rule: object, answer: Partial<ProviderResponse> = {}, providerId = "own") {
-  const parsed = operatorRule.parse({ name: "mine", outcome: "BILLING", ...rule });
+  const parsed = ruleSchema.parse({ name: "mine", outcome: "BILLING", ...rule });
   return withRules(classifyFor(providerId), [parsed], providerId)({ ...ANSWER, ...answer }, LIMITS);
 }
 
@@ -55,6 +56,13 @@ describe("an operator's rule", () => {
     expect(read({ match, reset: "30d" }, answer)).not.toHaveProperty("retryAtMs");
   });
 
+  it("takes no moment from the answer for an outcome that does not end by itself, unless told to", () => {
+    const answer = { headers: { "retry-after": "60" } };
+    const rule = { match: { status: 400 }, outcome: "FORBIDDEN" };
+    expect(read(rule, answer)).not.toHaveProperty("retryAtMs");
+    expect(read({ ...rule, reset: "stated" }, answer).retryAtMs).toBe(SOME_DAY + 60_000);
+  });
+
   it("never reads the content of a good answer", () => {
     const good = { httpStatus: 200, body: '{"text":"come back"}' };
     expect(read({ match: { text: "come back" } }, good).outcome).toBe("OK");
@@ -74,9 +82,9 @@ describe("an operator's rule", () => {
     expect(reading).toMatchObject({ scope: "PROFILE", windows: [{ name: "primary" }] });
   });
 
-  it("the first that fits decides, and rules for `openai` are rules for `openai-codex`", () => {
+  it("the first that fits decides", () => {
     const rules = ["first", "second"].map((name) =>
-      operatorRule.parse({ name, match: { provider: "openai", status: 400 }, outcome: "TIMEOUT" }),
+      ruleSchema.parse({ name, match: { provider: "openai-codex", status: 400 }, outcome: "TIMEOUT" }),
     );
     const classify = withRules(classifyFor("openai-codex"), rules, "openai-codex");
     expect(classify(ANSWER, LIMITS).rule).toBe("operator.first");
@@ -94,6 +102,6 @@ describe("a rule is refused at the start", () => {
     [{ match: { status: 400 }, name: "My Rule" }],
     [{ match: { text: "ab" } }],
   ])("%j", (rule) => {
-    expect(operatorRule.safeParse({ name: "mine", outcome: "BILLING", ...rule }).success).toBe(false);
+    expect(ruleSchema.safeParse({ name: "mine", outcome: "BILLING", ...rule }).success).toBe(false);
   });
 });

@@ -31,6 +31,7 @@ describe("an empty object", () => {
       providers: new Map(),
       settings: DEFAULT_SETTINGS,
       endpoints: [],
+      rules: [],
       key: { source: "file" },
       network: {},
       log: { level: "info" },
@@ -338,10 +339,71 @@ test("the JSON Schema knows every key of a full file and allows no other", () =>
     "session",
     "refresh",
     "endpoints",
+    "rules",
     "key",
     "network",
     "log",
   ]);
   expect(schema.additionalProperties).toBe(false);
   expect(JSON.stringify(schema)).toContain('"refreshAt"');
+});
+
+describe("rules", () => {
+  const rule = { name: "mine", match: { code: "e_1" }, outcome: "BILLING" };
+  const rulesOf = (...rules: object[]) => parse(JSON.stringify({ rules })).rules;
+
+  test("are kept in their order, with durations in milliseconds and today's names of providers", () => {
+    expect(
+      rulesOf(rule, { ...rule, name: "other", match: { provider: "openai", status: 429 }, reset: "6h" }),
+    ).toEqual([
+      rule,
+      {
+        name: "other",
+        match: { provider: "openai-codex", status: 429 },
+        outcome: "BILLING",
+        reset: 6 * 3_600_000,
+      },
+    ]);
+  });
+
+  test.each([
+    [{ ...rule, match: {} }, "1 rules[0].match: needs at least one of status, code and text"],
+    [{ ...rule, match: { status: 42 } }, /^1 rules\[0\]\.match\.status: /],
+    [{ ...rule, match: { pattern: "x" } }, /^1 rules\[0\]\.match\.pattern: unknown key/],
+    [{ ...rule, scop: "NONE" }, '1 rules[0].scop: unknown key; the nearest known one is "scope"'],
+    [{ ...rule, outcome: "BILING" }, /^1 rules\[0\]\.outcome: /],
+    [{ ...rule, reset: "soon" }, '1 rules[0].reset: must be "stated", "none" or a duration such as "6h"'],
+    [{ ...rule, name: "My Rule" }, "1 rules[0].name: has small letters, digits, '-' and '_' only"],
+    [
+      { ...rule, outcome: "AUTH_PERMANENT", scope: "PROVIDER" },
+      "1 rules[0].scope: an AUTH_ outcome is always about the profile",
+    ],
+    [{ ...rule, match: { provider: "a:b", status: 429 } }, /^1 rules\[0\]\.match\.provider: a provider id/],
+    [
+      { ...rule, match: { provider: "anthropc", status: 429 } },
+      /^1 rules\[0\]\.match\.provider: .*"anthropic"/,
+    ],
+  ])("%j is refused, and the path says where", (wrong, problem) => {
+    const [first] = problemsIn({ rules: [wrong] });
+    if (typeof problem === "string") expect(first).toBe(problem);
+    else expect(first).toMatch(problem);
+  });
+
+  test("two of one name are refused", () => {
+    expect(problemsIn({ rules: [rule, rule] })).toEqual(['1 rules[1].name: "mine" is taken']);
+  });
+
+  test("may name a provider of the operator's own, configured or not", () => {
+    const match = { provider: "antropic", status: 429 };
+    expect(problemsIn({ providers: { antropic: { type: "api-key" } }, rules: [{ ...rule, match }] })).toEqual(
+      [],
+    );
+    expect(problemsIn({ rules: [{ ...rule, match: { provider: "my-company", status: 429 } }] })).toEqual([]);
+  });
+
+  test("stand in the JSON Schema", () => {
+    expect(configSchema()).toMatchObject({
+      properties: { rules: { type: "array", items: { required: ["name", "match", "outcome"] } } },
+    });
+  });
 });

@@ -65,6 +65,13 @@ describe("a configured endpoint", () => {
     expect(allowsProfile(policy, "xai:work")).toBe(false);
   });
 
+  test("that lists profiles only knows of no other provider than theirs", () => {
+    const policy = limited({ profiles: ["anthropic:work"] });
+    expect(allowsProvider(policy, "anthropic")).toBe(true);
+    expect(allowsProvider(policy, "openai-codex")).toBe(false);
+    expect(allowsProvider(limited({}), "openai-codex")).toBe(true);
+  });
+
   test("gives no profile for an id that is none", () => {
     expect(allowsProfile(limited({}), "anthropic")).toBe(false);
   });

@@ -40,9 +40,16 @@ describe("a lane", () => {
 
   test("remembers until when the endpoint wants silence, and forgets it then", () => {
     const lanes = new Lanes(1);
-    lanes.hold("client", after(FIXED_NOW, 5_000));
+    lanes.hold("client", after(FIXED_NOW, 5_000), FIXED_NOW);
     expect(lanes.heldUntilMs("client", FIXED_NOW)).toBe(FIXED_NOW.wallMs + 5_000);
     const later = { wallMs: FIXED_NOW.wallMs + 5_000, monoMs: FIXED_NOW.monoMs + 5_000 };
     expect(lanes.heldUntilMs("client", later)).toBeUndefined();
+  });
+
+  test("does not take a later, shorter wish for silence for the end of a longer one", () => {
+    const lanes = new Lanes(1);
+    lanes.hold("client", after(FIXED_NOW, 600_000), FIXED_NOW);
+    lanes.hold("client", after(FIXED_NOW, 5_000), FIXED_NOW);
+    expect(lanes.heldUntilMs("client", FIXED_NOW)).toBe(FIXED_NOW.wallMs + 600_000);
   });
 });

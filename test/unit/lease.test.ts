@@ -33,6 +33,15 @@ describe("a lease id", () => {
     expect(read).toEqual(lease);
   });
 
+  test("can be read again for a request that excludes as much as a request may", () => {
+    const excludeProfiles = Array.from(
+      { length: 256 },
+      (_, i) => `openai-codex:${String(i).padEnd(307, "x")}`,
+    );
+    const long = { ...lease, request: { ...lease.request, excludeProfiles } };
+    expect(ids.read(ids.write(long))?.request.excludeProfiles).toEqual(excludeProfiles);
+  });
+
   test("is another one each time, with another tag", () => {
     const [a, b] = [ids.write(lease), ids.write(lease)];
     expect(a).not.toBe(b);

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { defaultConfig, parseConfig } from "../../src/config.ts";
 import type { Grant } from "../../src/domain/grant.ts";
 import { BUILT_IN_PROVIDERS } from "../../src/domain/provider-ids.ts";
@@ -259,4 +259,25 @@ describe("whose a grant is", () => {
   test("is unknown from an API key", () => {
     expect(accountOf(apiKey)).toEqual({});
   });
+});
+
+test("data about zones is loaded before the first answer that names one: it takes 15 ms", () => {
+  const format = vi.spyOn(Intl, "DateTimeFormat");
+  const body = JSON.stringify({
+    error: { message: "Quota exceeded: limit per day", status: "RESOURCE_EXHAUSTED" },
+  });
+  const answer = {
+    source: "MODEL_API",
+    httpStatus: 429,
+    headers: {},
+    body,
+    transportError: "",
+    model: "",
+  } as const;
+  const receivedAtMs = Date.UTC(2026, 4, 19, 12);
+  const limits = { longestWindowMs: 8 * 86_400_000 };
+  const reading = builtIn.providerFor("google-gemini-cli").classify({ ...answer, receivedAtMs }, limits);
+  expect(reading.retryAtMs).toBe(Date.UTC(2026, 4, 20, 7));
+  expect(format).not.toHaveBeenCalled();
+  format.mockRestore();
 });

@@ -7,6 +7,7 @@ import { profileWith } from "../support/arbitrary.ts";
 function world(stored: Profile | undefined = profileWith()) {
   const writes: { profile: Profile; reserve: boolean; finish: (error?: Error) => void }[] = [];
   const shown: (Profile | undefined)[] = [];
+  const rests = { count: 0 };
   const queue = new WriteQueue(
     "openai-codex:work",
     {
@@ -20,10 +21,13 @@ function world(stored: Profile | undefined = profileWith()) {
         }),
       remove: async () => {},
       onSwap: (_before, after) => shown.push(after),
+      onRest: () => {
+        rests.count += 1;
+      },
     },
     stored === undefined ? undefined : { profile: stored, revision: 1 },
   );
-  return { queue, writes, shown };
+  return { queue, writes, shown, rests };
 }
 
 const bump = (profile: Profile | undefined): Profile => {
@@ -108,5 +112,14 @@ describe("a profile's changes", () => {
     writes[0]?.finish();
     await done;
     expect(writes[0]?.reserve).toBe(true);
+  });
+
+  test("are over when nothing is written and nothing waits, whatever came of them", async () => {
+    const { queue, writes, rests } = world();
+    const all = Promise.allSettled([queue.commit(bump), queue.commit("remove"), queue.commit(bump)]);
+    writes[0]?.finish();
+    await all;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(rests.count).toBe(1);
   });
 });

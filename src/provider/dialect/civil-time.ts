@@ -74,6 +74,14 @@ function newFormat(timeZone: string): Intl.DateTimeFormat | undefined {
   }
 }
 
+/**
+ * Has the runtime load its data about zones: 15 ms at the first use of any of them, too long for the
+ * first answer that names one.
+ */
+export function loadZones(): void {
+  formatOf("America/Los_Angeles");
+}
+
 /** What is to be added to UTC for a zone of the tz database; undefined if the name is none. */
 function namedOffsetMs(name: string, instantMs: number): number | undefined {
   const format = Number.isFinite(instantMs) && Math.abs(instantMs) < 8e15 ? formatOf(name) : undefined;
