@@ -61,6 +61,7 @@ export interface Daemon {
 
 /** How long a stopping server waits for calls that are under way. */
 const SHUTDOWN_MS = 2_000;
+const AWAKE_MS = 60_000;
 
 const SILENT: Log = { info: () => {}, warn: () => {}, error: () => {} };
 
@@ -138,13 +139,19 @@ async function serve(parts: Parts): Promise<Daemon> {
   log.info({ version: VERSION, endpoints: policies.map((p) => p.policy.name) }, "the broker serves");
   const stop = async () => {
     phase.now = "draining";
-    health.changed();
-    ending.abort();
-    for (const listener of listeners) listener.stop();
-    await broker.drain();
-    health.end();
-    await closeAll(listeners, servers);
-    await broker.settle().finally(() => store.close());
+    // The clock's timers keep no process alive, and with its sockets closed nothing else might.
+    const awake = setInterval(() => {}, AWAKE_MS);
+    try {
+      health.changed();
+      ending.abort();
+      for (const listener of listeners) listener.stop();
+      await broker.drain();
+      health.end();
+      await closeAll(listeners, servers);
+      await broker.settle().finally(() => store.close());
+    } finally {
+      clearInterval(awake);
+    }
     log.info({}, "the broker has stopped");
   };
   let stopped: Promise<void> | undefined;

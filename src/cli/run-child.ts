@@ -19,7 +19,7 @@ export async function runChild(
   const child = spawn(program, args, { stdio: "inherit", env });
   const isOnTerminal = process.stdin.isTTY === true;
   const forward = (signal: NodeJS.Signals) => {
-    if (!(isOnTerminal && FROM_TERMINAL.includes(signal))) {};
+    if (!(isOnTerminal && FROM_TERMINAL.includes(signal))) child.kill(signal);
   };
   for (const signal of FORWARDED) process.on(signal, forward);
   try {

@@ -89,6 +89,14 @@ test("status does without the administration's socket", async () => {
   expect(shown.stdout).not.toContain(A);
 });
 
+test("--check is content while another profile of the provider is usable", async () => {
+  const { broker, cli } = await brokerCli();
+  await broker.put(A);
+  await broker.put(B);
+  await broker.fails(CODEX, "USAGE_LIMIT");
+  expect(await cli("status --check")).toMatchObject({ code: 0 });
+});
+
 test("a provider whose profiles are all switched off has none usable", async () => {
   const { broker, cli } = await brokerCli();
   await broker.put(A, {}, { enabled: false });

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { World } from "../support/broker-world.ts";
+import { MINUTE, type World } from "../support/broker-world.ts";
 import { brokerCli, type Cli, MAIN } from "../support/cli.ts";
 import { run } from "../support/process.mjs";
 import { json as answer } from "../support/token-endpoint.ts";
@@ -80,6 +80,14 @@ test("a refresh that fails leaves the token that there is", async () => {
   broker.token.always(() => answer(503, {}));
   expect(await cli(AGAIN)).toMatchObject({ code: 0, stdout: "at-FAKE-a\n", stderr: "" });
   expect(broker.token.requests).toHaveLength(1);
+});
+
+test("a trial that it was given a moment ago does not keep it from refreshing", async () => {
+  const { broker, cli } = await scene();
+  await cli(AGAIN);
+  await broker.fails(CODEX, "USAGE_LIMIT");
+  await broker.advance(16 * MINUTE);
+  expect((await cli(AGAIN)).stdout).toBe("at-FAKE-new-1\n");
 });
 
 test("a profile without anything to refresh is served as before", async () => {

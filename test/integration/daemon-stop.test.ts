@@ -54,3 +54,17 @@ test("a caller who waits for a refresh when the broker is told to stop still get
   expect((await call).credential.oauth?.accessToken).toBe("at-FAKE-new-last");
   await stopping;
 });
+
+test("a stop that waits keeps the process alive: nothing is lost because there is nothing else to do", async () => {
+  await using broker = await world();
+  await broker.put(A, { expireTime: broker.inTime(30 * MINUTE) });
+  const held = broker.token.hold();
+  const call = broker.acquire(WANTS_NEW).catch(() => {});
+  await held.arrived;
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+  const before = timers();
+  const stopping = broker.drain();
+  expect(timers()).toBe(before + 1);
+  held.answer(tokens("last"));
+  await Promise.all([call, stopping]);
+});

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Lanes } from "../../src/broker/lanes.ts";
-import { after } from "../../src/domain/time.ts";
+import { after as ahead } from "../../src/domain/time.ts";
 import { FIXED_NOW } from "../support/arbitrary.ts";
 
 const idle = () => false;
@@ -40,7 +40,7 @@ describe("a lane", () => {
 
   test("remembers until when the endpoint wants silence, and forgets it then", () => {
     const lanes = new Lanes(1);
-    lanes.hold("client", after(FIXED_NOW, 5_000), FIXED_NOW);
+    lanes.hold("client", ahead(FIXED_NOW, 5_000), FIXED_NOW);
     expect(lanes.heldUntilMs("client", FIXED_NOW)).toBe(FIXED_NOW.wallMs + 5_000);
     const later = { wallMs: FIXED_NOW.wallMs + 5_000, monoMs: FIXED_NOW.monoMs + 5_000 };
     expect(lanes.heldUntilMs("client", later)).toBeUndefined();
@@ -48,8 +48,8 @@ describe("a lane", () => {
 
   test("does not take a later, shorter wish for silence for the end of a longer one", () => {
     const lanes = new Lanes(1);
-    lanes.hold("client", after(FIXED_NOW, 600_000), FIXED_NOW);
-    lanes.hold("client", after(FIXED_NOW, 5_000), FIXED_NOW);
+    lanes.hold("client", ahead(FIXED_NOW, 600_000), FIXED_NOW);
+    lanes.hold("client", ahead(FIXED_NOW, 5_000), FIXED_NOW);
     expect(lanes.heldUntilMs("client", FIXED_NOW)).toBe(FIXED_NOW.wallMs + 600_000);
   });
 });
