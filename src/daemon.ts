@@ -121,7 +121,7 @@ async function serve(parts: Parts): Promise<Daemon> {
     wallMs: () => clock.now().wallMs,
     log,
   };
-  const health = brokerHealth(broker, () => phase.now === "ready");
+  const health = brokerHealth(broker, () => phase.now === "ready", desk.callerOf);
   const servers = makeServers(desk, broker, health, {
     version: VERSION,
     startedAtMs: clock.now().wallMs,

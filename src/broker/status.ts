@@ -124,11 +124,6 @@ function returnAtMs(ctx: Context, profile: Profile, now: Now): number | undefine
   return profile.backoff === undefined ? undefined : wallOf(profile.backoff.until, now);
 }
 
-/** True if some profile of the provider can serve now. */
-export function isServing(ctx: Context, provider: string): boolean {
-  return summarize(ctx, provider, () => true).usable > 0;
-}
-
 /** What an operator should know, one sentence each. */
 export function warningsOf(ctx: Context): readonly string[] {
   const warnings: string[] = [];

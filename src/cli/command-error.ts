@@ -55,6 +55,9 @@ export function commandErrorOf(thrown: unknown, usage = "auth-broker --help"): C
   if (thrown instanceof BrokerFailure && thrown.failure.kind === "field_invalid") {
     return invalid(describe(thrown.failure));
   }
+  if (thrown instanceof BrokerFailure && thrown.failure.kind === "store_unavailable") {
+    return new CommandError(74, describe(thrown.failure), { reason: "STORE_UNAVAILABLE" });
+  }
   if (!(thrown instanceof Error)) return new CommandError(70, "unexpected error");
   return ofOwnKind(thrown as Described) ?? new CommandError(70, `unexpected error: ${thrown.message}`);
 }

@@ -3,10 +3,10 @@ import { type Message, SERVICES, type Service, serviceDefinition } from "./schem
 
 /** Where health comes from. */
 export interface HealthSource {
-  /** Undefined: there is no such service. `""` is the server as a whole. */
-  status(service: string): "SERVING" | "NOT_SERVING" | undefined;
-  /** The services that `List` names. */
-  services(): readonly string[];
+  /** Undefined: there is no such service for this peer. `""` is the server as a whole. */
+  status(service: string, peer: string): "SERVING" | "NOT_SERVING" | undefined;
+  /** The services that `List` names to this peer. */
+  services(peer: string): readonly string[];
   /** Calls the listener after every change until the function it returns is called. */
   onChange(listener: () => void): () => void;
 }
@@ -26,14 +26,15 @@ export function healthService(source: HealthSource): HealthService {
     definition: serviceDefinition(SERVICES.health),
     implementation: {
       Check(call: ServerUnaryCall<Message, Message>, reply: sendUnaryData<Message>) {
-        const found = source.status(serviceOf(call));
+        const found = source.status(serviceOf(call), call.getPeer());
         if (found === undefined) reply({ code: status.NOT_FOUND, details: "unknown service" });
         else reply(null, { status: found });
       },
-      List(_call: ServerUnaryCall<Message, Message>, reply: sendUnaryData<Message>) {
+      List(call: ServerUnaryCall<Message, Message>, reply: sendUnaryData<Message>) {
+        const peer = call.getPeer();
         const statuses = source
-          .services()
-          .map((name) => [name, { status: source.status(name) ?? "UNKNOWN" }] as const);
+          .services(peer)
+          .map((name) => [name, { status: source.status(name, peer) ?? "UNKNOWN" }] as const);
         reply(null, { statuses: Object.fromEntries(statuses) });
       },
       Watch(call: Watch) {
@@ -55,10 +56,11 @@ export function healthService(source: HealthSource): HealthService {
 
 /** Sends the state now and at each change; one message on its way at most, a slow reader skips states. */
 function follow(call: Watch, source: HealthSource): () => void {
+  const peer = call.getPeer();
   let sent: string | undefined;
   let sending = false;
   const send = () => {
-    const current = source.status(serviceOf(call)) ?? "SERVICE_UNKNOWN";
+    const current = source.status(serviceOf(call), peer) ?? "SERVICE_UNKNOWN";
     if (sending || current === sent || call.writableEnded || call.destroyed) return;
     sending = true;
     sent = current;

@@ -10,7 +10,7 @@ import { buildProviders } from "../../src/provider/registry.ts";
 import { ManualClock, settled } from "./clock.ts";
 import { MemoryStore } from "./memory-store.ts";
 
-export const START_MS = Date.UTC(2030, 0, 1, 12);
+const START_MS = Date.UTC(2030, 0, 1, 12);
 export const HOUR = 3_600_000;
 
 /** A caller who may have everything. */

@@ -4,6 +4,7 @@ import type { ProviderResponse } from "../../src/provider/provider.ts";
 import { classified, reading } from "../support/classified.ts";
 import { LIMITS, SOME_DAY } from "../vectors/samples.ts";
 
+const SPENT = "You've hit your usage limit. Visit the page to purchase more credits or try again later";
 const error = (fields: object) => ({ error: fields });
 
 describe("the status that counts", () => {
@@ -45,7 +46,7 @@ describe("what is a failure", () => {
   const spent = { code: "usage_limit_reached" };
   it.each([
     ["a page of a server that says all is well", { httpStatus: 200, body: "<html>hello</html>" }, "OK NONE"],
-    ["a page and no status", { httpStatus: 0, body: "<html>hello</html>" }, "SERVER_ERROR PROVIDER"],
+    ["a page and no status", { httpStatus: 0, body: "<html>hello</html>" }, "FORBIDDEN PROVIDER"],
     [
       "a challenge that only a header names",
       { httpStatus: 200, body: "<html>x</html>", headers: { "cf-mitigated": "challenge" } },
@@ -66,7 +67,7 @@ describe("what is a failure", () => {
     ],
     [
       "words for an event",
-      { source: "STREAM_EVENT", httpStatus: 200, body: "Overloaded" },
+      { source: "STREAM_EVENT", httpStatus: 200, body: "API Error: 529 Overloaded" },
       "OVERLOADED PROVIDER",
     ],
     ["nothing for an event", { source: "STREAM_EVENT", httpStatus: 200, body: "" }, "OK NONE"],
@@ -104,7 +105,7 @@ describe("where codes and headers may stand", () => {
 
   it("a message tells by its code alone, a JSON object in prose by code or message alone", () => {
     expect(reading("own", { body: 'failed: {"code":"insufficient_quota"}' })).toBe("BILLING PROFILE");
-    expect(reading("own", { body: 'failed: {"message":"insufficient_quota"}' })).toBe("BILLING PROFILE");
+    expect(reading("own", { body: `failed: {"message":"${SPENT}"}` })).toBe("USAGE_LIMIT PROFILE");
   });
 
   it("headers that travel in the body count where the answer's own say nothing", () => {
@@ -132,10 +133,9 @@ describe("where codes and headers may stand", () => {
 });
 
 describe("a sentence that nothing else vouches for", () => {
-  const words = "Error: Overloaded ";
   it("is believed up to 512 signs", () => {
-    expect(reading("own", { body: words.padEnd(512, "x") })).toBe("OVERLOADED PROVIDER");
-    expect(reading("own", { body: words.padEnd(513, "x") })).toBe("UNRECOGNIZED NONE");
+    expect(reading("own", { body: `${SPENT} `.padEnd(512, "x") })).toBe("USAGE_LIMIT PROFILE");
+    expect(reading("own", { body: `${SPENT} `.padEnd(513, "x") })).toBe("UNRECOGNIZED NONE");
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readTokenError } from "../../src/provider/classify.ts";
+import { classifyTokenEndpoint, readTokenError } from "../../src/provider/classify.ts";
 import { SOME_DAY } from "../vectors/samples.ts";
 
 function read(
@@ -106,4 +106,132 @@ it("no text of the server gets into the code, whatever it echoes", () => {
       }
     }
   }
+});
+
+describe("each code of a token endpoint", () => {
+  it.each([
+    ["terminal", "", "invalid_grant invalid_refresh_token bad_refresh_token refresh_token_expired"],
+    ["terminal", "", "refresh_token_reused refresh_token_invalidated refresh_token_revoked token_expired"],
+    ["terminal", "", "token_revoked token_invalidated app_session_terminated app_session_expired"],
+    ["terminal", "", "app_session_not_found account_session_expired account_auth_invalidated"],
+    ["terminal", "", "account_deactivated account_suspended account_deleted access_denied"],
+    ["terminal", "authorization_declined", "authorization_declined expired_token"],
+    ["not_now", "client_refused", "invalid_client unauthorized_client unsupported_grant_type invalid_scope"],
+    ["not_now", "client_refused", "invalid_target incorrect_client_credentials deleted_client"],
+    ["not_now", "client_refused", "disabled_client org_internal"],
+    ["not_now", "authorization_pending", "authorization_pending deviceauth_authorization_pending"],
+    ["not_now", "slow_down", "slow_down"],
+    ["not_now", "place_refused", "unsupported_country_region_territory"],
+    ["not_now", "rate_limited", "rate_limit_error"],
+    ["not_now", "unrecognized", "never_seen"],
+  ])("%s %s: %s", (kind, code, codes) => {
+    for (const error of codes.split(" ")) {
+      expect(read(400, { error }), error).toMatchObject({ kind, code: code === "" ? error : code });
+    }
+  });
+
+  it.each([
+    ["the refresh token has already been used", "terminal refresh_token_refused"],
+    ["the refresh token was already consumed", "terminal refresh_token_refused"],
+    ["refresh_token is expired", "terminal refresh_token_refused"],
+    ["this refresh token was revoked", "terminal refresh_token_refused"],
+    ["this refresh token was invalidated", "terminal refresh_token_refused"],
+    ["refresh token not found", "terminal refresh_token_refused"],
+    ["the refresh token is invalid", "terminal refresh_token_refused"],
+    ["refresh token malformed or invalid", "terminal refresh_token_refused"],
+    ["refresh token not valid", "terminal refresh_token_refused"],
+    ["refresh_token is an empty string", "terminal refresh_token_refused"],
+    ["the token has been revoked", "terminal refresh_token_refused"],
+    ["session expired", "terminal refresh_token_refused"],
+    ["your session has expired", "terminal refresh_token_refused"],
+    ["your session has ended", "terminal refresh_token_refused"],
+    ["invalid refresh token", "terminal refresh_token_refused"],
+    ["the refresh token is fine", "not_now unrecognized"],
+    [`the refresh token ${"x".repeat(80)} expired`, "not_now unrecognized"],
+    ["an expired or revoked thing", "not_now unrecognized"],
+    ["the token is in the future", "not_now clock_skew"],
+    ["immature_id_token", "not_now clock_skew"],
+    ["the session expired: it is not active yet", "not_now clock_skew"],
+    ["session expired, token is not yet valid", "not_now clock_skew"],
+    ["country, region, or territory not supported", "not_now place_refused"],
+    ["you are rate-limited", "not_now rate_limited"],
+    ["a rate limit was hit", "not_now rate_limited"],
+    ["too many requests", "not_now rate_limited"],
+    ["bad credentials", "not_now unrecognized"],
+  ])("the words %j alone mean %s", (message, expected) => {
+    const { kind, code } = read(400, { error: { message } });
+    expect(`${kind} ${code}`).toBe(expected);
+  });
+
+  it.each([
+    [401, "bad credentials", "terminal bad_credentials"],
+    [403, "missing token", "not_now not_entitled"],
+    [403, "it could not be refreshed", "not_now unrecognized"],
+    [403, "no", "not_now forbidden"],
+    [404, "no", "not_now not_found"],
+    [429, "no", "not_now rate_limited"],
+    [500, "session expired", "not_now server_error"],
+    [599, "no", "not_now server_error"],
+    [404, "session expired", "not_now not_found"],
+    [200, "session expired", "terminal refresh_token_refused"],
+  ])("under %i %j means %s", (status, message, expected) => {
+    const { kind, code } = read(status, { error: { message } });
+    expect(`${kind} ${code}`).toBe(expected);
+  });
+
+  it.each([
+    [429, "<html>x</html>", "rate_limited"],
+    [401, "<html>x</html>", "edge_blocked"],
+    [403, "<html>x</html>", "edge_blocked"],
+    [451, "<html>x</html>", "edge_blocked"],
+    [400, "<html>x</html>", "html"],
+    [502, "<html>x</html>", "html"],
+  ])("a page under %i is a gateway's: %s", (status, body, code) => {
+    expect(read(status, body)).toEqual({ kind: "not_now", code });
+  });
+
+  it("a plain 401 ends the login with OpenAI and Kimi only, and only as JSON", () => {
+    for (const providerId of ["openai-codex", "kimi"]) {
+      expect(read(401, { error: "odd" }, { providerId }).code).toBe("unauthorized");
+      expect(read(401, "odd", { providerId }).kind).toBe("not_now");
+      expect(read(400, { error: "odd" }, { providerId }).kind).toBe("not_now");
+    }
+  });
+});
+
+describe("what the answer of a token endpoint touches", () => {
+  const touched = (status: number, error: unknown) => {
+    const { outcome, scope } = classifyTokenEndpoint("anthropic", {
+      source: "MODEL_API",
+      httpStatus: status,
+      headers: {},
+      body: typeof error === "string" ? error : JSON.stringify({ error }),
+      transportError: "",
+      receivedAtMs: SOME_DAY,
+      model: "",
+    });
+    return `${outcome} ${scope}`;
+  };
+  it.each([
+    [400, { code: "invalid_grant" }, "AUTH_PERMANENT PROFILE"],
+    [400, { code: "invalid_client" }, "AUTH_PERMANENT PROVIDER"],
+    [400, { code: "authorization_pending" }, "UNRECOGNIZED NONE"],
+    [400, { code: "slow_down" }, "RATE_LIMIT NONE"],
+    [400, { code: "expired_token" }, "AUTH_PERMANENT NONE"],
+    [400, { message: "immature_id_token" }, "UNRECOGNIZED NONE"],
+    [429, "<html>x</html>", "RATE_LIMIT PROVIDER"],
+    [403, "<html>x</html>", "FORBIDDEN PROVIDER"],
+    [400, "<html>x</html>", "SERVER_ERROR NONE"],
+    [403, { code: "unsupported_country_region_territory" }, "FORBIDDEN PROVIDER"],
+    [403, { message: "region, or territory not supported" }, "FORBIDDEN PROVIDER"],
+    [500, { message: "x" }, "SERVER_ERROR NONE"],
+    [0, "Error: ECONNRESET", "NETWORK NONE"],
+    [0, "Error: request timeout", "TIMEOUT NONE"],
+    [429, { message: "Rate limited. Please try again later." }, "RATE_LIMIT PROVIDER"],
+    [429, { message: "slower" }, "RATE_LIMIT PROFILE"],
+    [404, { message: "x" }, "SERVER_ERROR PROVIDER"],
+    [403, { message: "missing token" }, "AUTH_PERMANENT PROFILE"],
+    [403, { message: "x" }, "FORBIDDEN PROFILE"],
+    [400, { message: "x" }, "AUTH_INVALID_TOKEN PROFILE"],
+  ])("%i %j: %s", (status, error, expected) => expect(touched(status, error)).toBe(expected));
 });

@@ -15,6 +15,11 @@ describe("what was thrown becomes the exit code of its kind", () => {
   test.each([
     [new CommandError(66, "x"), 66, "NOT_FOUND"],
     [new BrokerFailure({ kind: "field_invalid", violations }), 64, "INVALID_ARGUMENT"],
+    [
+      new BrokerFailure({ kind: "store_unavailable", path: "/s", cause: "no space", mend: "make room" }),
+      74,
+      "UNAVAILABLE",
+    ],
     [new ImportError(65, "/f", "is empty"), 65, "INVALID_ARGUMENT"],
     [new ImportError(77, "/f", "no permission"), 77, "PERMISSION_DENIED"],
     [new EndpointError(75, "taken"), 75, "UNAVAILABLE"],
