@@ -28,18 +28,19 @@ const sent = () => {
 };
 
 let broker = await startBroker(home);
-let longestMs = await unharmed();
+const longestMs = await unharmed();
 for (let cycle = 0; cycle < CYCLES; cycle += 1) {
   const admin = client(home, "profile", "admin");
   const before = await profileNow(admin);
-  if (before === undefined || before.state !== "PROFILE_STATE_READY" || before.stateReason !== "") await login(admin);
+  if (before === undefined || before.state !== "PROFILE_STATE_READY" || before.stateReason !== "")
+    await login(admin);
   const known = { ...(await profileNow(admin)), requests: server.requests.length };
   const refreshed = call(admin, "RefreshProfile", { profile: ID }, 10_000).then(
     () => "answered",
     () => "no answer",
   );
   const killed = Math.random() * longestMs;
-  const first = await Promise.race([refreshed, later(killed).then(() => "killed")]);
+  await Promise.race([refreshed, later(killed).then(() => "killed")]);
   await dead(broker);
   const seen = await refreshed;
   admin.close();
@@ -75,13 +76,18 @@ async function judge(known, seen) {
   const admin = client(home, "profile", "admin");
   const after = await profileNow(admin);
   const agent = client(home, "credential");
-  const acquired = await call(agent, "AcquireCredential", { provider: "openai-codex", minValidFor: { seconds: 0 } }).catch(
-    (error) => error,
-  );
-  const isGood = acquired.lease !== undefined && server.accountOf(acquired.credential.oauth.accessToken) === account.accountId;
+  const acquired = await call(agent, "AcquireCredential", {
+    provider: "openai-codex",
+    minValidFor: { seconds: 0 },
+  }).catch((error) => error);
+  const isGood =
+    acquired.lease !== undefined &&
+    server.accountOf(acquired.credential.oauth.accessToken) === account.accountId;
   if (seen === "answered" && after.generation <= known.generation) count("LOST");
-  else if (after.generation > known.generation) count(isGood ? "new grant durable" : "new grant durable, token dead");
-  else if (isGood && server.requests.length === known.requests) count("killed before sending, old grant intact");
+  else if (after.generation > known.generation)
+    count(isGood ? "new grant durable" : "new grant durable, token dead");
+  else if (isGood && server.requests.length === known.requests)
+    count("killed before sending, old grant intact");
   else if (isGood) count(`sent and lost, old token served ${after.stateReason}`.trim());
   else count(`flagged ${after.state.replace("PROFILE_STATE_", "")} ${after.stateReason}`);
   agent.close();

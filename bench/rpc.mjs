@@ -4,7 +4,17 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { credentials } from "@grpc/grpc-js";
 import { clientConstructor, SERVICES } from "../dist/rpc/schema.js";
-import { call, client, keyConfig, median, putKeys, show, startBroker, startProgram, temporaryHome } from "./world.mjs";
+import {
+  call,
+  client,
+  keyConfig,
+  median,
+  putKeys,
+  show,
+  startBroker,
+  startProgram,
+  temporaryHome,
+} from "./world.mjs";
 
 const ROUNDS = 9;
 const CALLS = 500;
@@ -21,7 +31,10 @@ async function world(profiles) {
   const answer = await call(brokerClient, "AcquireCredential", request);
   const socket = join(home, "bare.sock");
   const bare = await startProgram(bareProgram, [socket, JSON.stringify(answer)]);
-  const bareClient = new (clientConstructor(SERVICES.credential))(`unix:${socket}`, credentials.createInsecure());
+  const bareClient = new (clientConstructor(SERVICES.credential))(
+    `unix:${socket}`,
+    credentials.createInsecure(),
+  );
   return { broker, bare, brokerClient, bareClient, request };
 }
 
@@ -54,7 +67,12 @@ const rows = [];
 for (const profiles of [10, 1_000]) {
   const w = await world(profiles);
   const { ratio, brokerMs, bareMs } = await rounds(w);
-  rows.push({ profiles, "broker p50 µs": Math.round(brokerMs * 1000), "bare p50 µs": Math.round(bareMs * 1000), ratio: Number(ratio.toFixed(3)) });
+  rows.push({
+    profiles,
+    "broker p50 µs": Math.round(brokerMs * 1000),
+    "bare p50 µs": Math.round(bareMs * 1000),
+    ratio: Number(ratio.toFixed(3)),
+  });
   w.broker.kill();
   w.bare.kill();
   w.brokerClient.close();

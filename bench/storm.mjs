@@ -1,8 +1,9 @@
 // Many callers at once on one expired profile: how many requests reach the token endpoint of a real
 // authorization server, and how long until the last caller has its answer.
+
+import { fork } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fork } from "node:child_process";
 import { startAuthorizationServer } from "../test/support/authorization-server.mjs";
 import { call, client, show, startBroker, temporaryHome } from "./world.mjs";
 
@@ -32,7 +33,10 @@ async function main() {
   const server = await startAuthorizationServer({ rotation: "strict" });
   const home = temporaryHome();
   const { tokenUrl, clientId } = server;
-  writeFileSync(join(home, "config.json"), JSON.stringify({ providers: { "openai-codex": { tokenUrl, clientId } } }));
+  writeFileSync(
+    join(home, "config.json"),
+    JSON.stringify({ providers: { "openai-codex": { tokenUrl, clientId } } }),
+  );
   await startBroker(home);
   const tokens = await server.login({ sub: "ann", email: "ann@example.test", accountId: "acct-a" });
   const children = Array.from({ length: processes }, () =>
@@ -58,7 +62,14 @@ async function main() {
   const refreshes = server.requests.slice(before).filter((r) => r.grantType === "refresh_token").length;
   const good = answers.filter((generation) => generation === 2).length;
   show("storm", [
-    { processes, callers, "new generation": good, failed: answers.length - good, "token requests": refreshes, "ms after the endpoint's answer": Math.round(lastMs) },
+    {
+      processes,
+      callers,
+      "new generation": good,
+      failed: answers.length - good,
+      "token requests": refreshes,
+      "ms after the endpoint's answer": Math.round(lastMs),
+    },
   ]);
   await server.close();
   process.exit(good === callers && refreshes === 1 ? 0 : 1);

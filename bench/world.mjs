@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { clientConstructor, SERVICES } from "../dist/rpc/schema.js";
 import { credentials } from "@grpc/grpc-js";
+import { clientConstructor, SERVICES } from "../dist/rpc/schema.js";
 
 process.setMaxListeners(0);
 const MAIN = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));

@@ -5,9 +5,9 @@ import { type Config, resolve } from "./config/resolve.ts";
 import { fileSchema } from "./config/schema.ts";
 import { type EnvNames, envNamesOf } from "./domain/env-names.ts";
 
-export { ConfigError, configSchema, type Problem } from "./config/problem.ts";
+export { ConfigError, configSchema } from "./config/problem.ts";
 export type { ProviderConfig } from "./config/provider-schema.ts";
-export type { Config, EndpointConfig } from "./config/resolve.ts";
+export type { Config } from "./config/resolve.ts";
 export type { OperatorRule } from "./config/rule-schema.ts";
 
 const LARGEST_BYTES = 1024 * 1024;

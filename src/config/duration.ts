@@ -11,7 +11,7 @@ const PATTERN = /^([+-]?\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d)$/;
 const LONGEST_MS = 3_653 * 86_400_000;
 
 /** Milliseconds of `"500ms"`, `"30s"`, `"15m"`, `"6h"` or `"8d"`; otherwise what is wrong with the text. */
-export function readDuration(text: string): number | { readonly problem: string } {
+function readDuration(text: string): number | { readonly problem: string } {
   const [, amount = "", unit = ""] = PATTERN.exec(text.trim()) ?? [];
   const factor = UNITS[unit];
   if (factor === undefined) {

@@ -56,7 +56,7 @@ function sameKey(a: { outcome: Outcome; model: string }, b: { outcome: Outcome; 
 }
 
 /** Failures in a row of one outcome, 0 when none or forgotten. */
-export function strikesOf(profile: Profile, key: { outcome: Outcome; model: string }, now: Now): number {
+function strikesOf(profile: Profile, key: { outcome: Outcome; model: string }, now: Now): number {
   const entry = profile.strikes.find((s) => sameKey(s, key));
   if (entry === undefined || now.wallMs - entry.lastAtMs >= STRIKES_FORGOTTEN_MS) return 0;
   return entry.count;

@@ -66,7 +66,7 @@ const NONE_YET = new Secret("");
  * How old a grant says it is, for "which of two is newer": JWT `iat`, else the expiry.
  * Absent when it does not tell.
  */
-export function ageOf(grant: Grant): { readonly by: "issued" | "expiry"; readonly atMs: number } | undefined {
+function ageOf(grant: Grant): { readonly by: "issued" | "expiry"; readonly atMs: number } | undefined {
   if (grant.kind === "api_key") return undefined;
   if (grant.kind === "oauth" && grant.accessToken.equals(NONE_YET)) return undefined;
   if (grant.issuedAtMs !== undefined) return { by: "issued", atMs: grant.issuedAtMs };

@@ -57,7 +57,7 @@ export function isBound(rules: ProviderRules, profile: Profile | CorruptProfile)
 }
 
 /** True if `id` is the profile's id or one it had before. */
-export function answersTo(profile: Profile | CorruptProfile, id: string): boolean {
+function answersTo(profile: Profile | CorruptProfile, id: string): boolean {
   return profile.id === id || (!isCorrupt(profile) && profile.aliases.includes(id));
 }
 

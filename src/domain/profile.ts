@@ -1,4 +1,4 @@
-import type { Account, Grant, ProfileKind, Rotation } from "./grant.ts";
+import type { Account, Grant, Rotation } from "./grant.ts";
 import type { Outcome, UsageWindow } from "./outcome.ts";
 import type { Deadline } from "./time.ts";
 
@@ -129,10 +129,6 @@ export interface Profile {
   readonly backoff?: RefreshBackoff;
   /** When the last refresh request of this profile was begun; spaces two requests. */
   readonly lastAttempt?: Deadline;
-}
-
-export function kindOf(profile: Profile): ProfileKind {
-  return profile.grant.kind;
 }
 
 /** Splits `<provider>:<label>`; undefined when it is not of that form. */

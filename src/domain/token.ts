@@ -65,7 +65,7 @@ function replayPermission(profile: Profile, now: Now): RefreshPermission {
 }
 
 /** True if another live copy of the grant is known, which may have been rotated in the meantime. */
-export function hasOtherCopy(profile: Profile): boolean {
+function hasOtherCopy(profile: Profile): boolean {
   return profile.ownership === "SHARED" || profile.restored;
 }
 

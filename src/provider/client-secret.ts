@@ -5,7 +5,7 @@ const LIMIT_MS = 10_000;
 const LARGEST_BYTES = 64 * 1024;
 
 /** The program that gives the client secret failed. Never carries its output. */
-export class ClientSecretError extends Error {
+class ClientSecretError extends Error {
   override readonly name = "ClientSecretError";
 }
 

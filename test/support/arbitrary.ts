@@ -41,10 +41,6 @@ export function oauthGrantWith(overrides: Partial<OAuthGrant> = {}, now: Now = F
   };
 }
 
-export function tokenGrantWith(overrides: Partial<TokenGrant> = {}): TokenGrant {
-  return { kind: "token", token: new Secret("sk-ant-FAKE-setup"), ...overrides };
-}
-
 export function apiKeyGrantWith(overrides: Partial<ApiKeyGrant> = {}): ApiKeyGrant {
   return { kind: "api_key", key: new Secret("sk-FAKE-key"), ...overrides };
 }
@@ -114,7 +110,7 @@ export function arbitraryProfile(now: Now = FIXED_NOW): fc.Arbitrary<Profile> {
 }
 
 /** Any grant of any kind, expired or not at `now`. */
-export function arbitraryGrant(now: Now = FIXED_NOW): fc.Arbitrary<Grant> {
+function arbitraryGrant(now: Now = FIXED_NOW): fc.Arbitrary<Grant> {
   const expires = deadline(now, -DAY_MS, 30 * DAY_MS);
   const oauth: fc.Arbitrary<OAuthGrant> = fc.record(
     {
@@ -148,7 +144,7 @@ export function arbitraryGrant(now: Now = FIXED_NOW): fc.Arbitrary<Grant> {
 }
 
 /** Any cooldown set at or before `now`, over or not. */
-export function arbitraryCooldown(now: Now = FIXED_NOW): fc.Arbitrary<Cooldown> {
+function arbitraryCooldown(now: Now = FIXED_NOW): fc.Arbitrary<Cooldown> {
   return fc.record(
     {
       model: fc.constantFrom("", "gpt-5.4", "claude-x"),

@@ -21,7 +21,7 @@ export interface Cli {
 }
 
 /** The command line of the broker that keeps everything in `home`. */
-export function cliOf(home: string, more: Readonly<Record<string, string | undefined>> = {}): Cli {
+function cliOf(home: string, more: Readonly<Record<string, string | undefined>> = {}): Cli {
   const user = join(home, "user");
   const env = { PATH: process.env.PATH, TZ: "UTC", HOME: user, AUTH_BROKER_HOME: home, ...more };
   const words = (args: string | readonly string[]) =>

@@ -70,6 +70,11 @@ describe("what a throttle touches", () => {
     expect(bucket("input-tokens", "0")).toBe("RATE_LIMIT PROFILE_MODEL");
     expect(bucket("requests", "0")).toBe("RATE_LIMIT PROFILE");
     expect(bucket("input-tokens", "5")).toBe("RATE_LIMIT PROFILE");
+    expect(bucket("input-tokens", "")).toBe("RATE_LIMIT PROFILE");
+  });
+
+  it("is no plan where no window refused", () => {
+    expect(limited({ "5h-status": "allowed", "7d-status": "allowed_warning" })).toBe("RATE_LIMIT PROFILE");
   });
 
   it.each([

@@ -229,3 +229,15 @@ describe("answers of token endpoints", () => {
     });
   });
 });
+
+it("blanks and curly quotes in a message make no difference", () => {
+  const body = error({ message: "You\u2019ve   hit\n your\tusage limit" });
+  expect(reading("own", { httpStatus: 418, body })).toBe("USAGE_LIMIT PROFILE");
+  expect(reading("own", { body: "You\u2019ve hit your limit" })).toBe("USAGE_LIMIT PROFILE");
+});
+
+it("a connection that timed out in the middle of an answer is known in any spelling", () => {
+  const answer = { httpStatus: 200, body: "data: {}\n\n" };
+  expect(reading("own", { ...answer, transportError: "ETIMEDOUT" })).toBe("TIMEOUT NONE");
+  expect(reading("own", { ...answer, transportError: "Gateway Timeout" })).toBe("TIMEOUT NONE");
+});

@@ -79,9 +79,9 @@ describe("an error object inside prose", () => {
     [`x {z:1,"code":"usage_limit_reached"}`, spent],
     [String.raw`x {\"code\":\"usage_limit_reached\"}`, spent],
     [String.raw`x {\n  \"code\": \"usage_limit_reached\"\n}`, spent],
-    [`{} {} {} {"code":"arrearage"}`, "BILLING PROFILE"],
-    [`{} {} {} {} {"code":"arrearage"}`, "UNRECOGNIZED NONE"],
-    [`{0} {"code":"arrearage"}`, "BILLING PROFILE"],
+    [`x {} {} {} {"code":"arrearage"}`, "BILLING PROFILE"],
+    [`x {} {} {} {} {"code":"arrearage"}`, "UNRECOGNIZED NONE"],
+    [`x {0} {"code":"arrearage"}`, "BILLING PROFILE"],
     [`{"x":1} "code":"arrearage"`, "UNRECOGNIZED NONE"],
   ])("%s", (body, expected) => expect(reading("own", { httpStatus: 418, body })).toBe(expected));
 

@@ -235,3 +235,20 @@ describe("what the answer of a token endpoint touches", () => {
     [400, { message: "x" }, "AUTH_INVALID_TOKEN PROFILE"],
   ])("%i %j: %s", (status, error, expected) => expect(touched(status, error)).toBe(expected));
 });
+
+it("a terminal answer states no moment", () => {
+  const answer = {
+    source: "MODEL_API",
+    httpStatus: 400,
+    headers: { "retry-after": "60" },
+    body: '{"error":"invalid_grant"}',
+    transportError: "",
+    receivedAtMs: SOME_DAY,
+    model: "",
+  } as const;
+  expect(classifyTokenEndpoint("own", answer)).toStrictEqual({ outcome: "AUTH_PERMANENT", scope: "PROFILE" });
+  expect(classifyTokenEndpoint("own", { ...answer, headers: {}, httpStatus: 503, body: "" })).toStrictEqual({
+    outcome: "SERVER_ERROR",
+    scope: "NONE",
+  });
+});

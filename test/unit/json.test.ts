@@ -12,8 +12,11 @@ const sent = (short: string, message: Message) => {
 const AT = { seconds: 1_893_456_000, nanos: 0 };
 
 describe("proto3 JSON", () => {
-  test("fields without presence are always there, unset messages and oneofs never", () => {
-    expect(toJson(name("AcquireCredentialResponse"), sent("AcquireCredentialResponse", {}))).toEqual({});
+  test("every field is named: unset messages are null, only members of a oneof are left away", () => {
+    expect(toJson(name("AcquireCredentialResponse"), sent("AcquireCredentialResponse", {}))).toEqual({
+      lease: null,
+      credential: null,
+    });
     const message = sent("AcquireCredentialResponse", {
       lease: { leaseId: "l", issueTime: AT, costClass: "COST_CLASS_METERED" },
       credential: { apiKey: { key: "sk-FAKE" }, headers: { "x-api-key": "sk-FAKE" } },
@@ -26,6 +29,7 @@ describe("proto3 JSON", () => {
         generation: 0,
         sessionId: "",
         issueTime: "2030-01-01T00:00:00Z",
+        expireTime: null,
         trial: false,
         costClass: "COST_CLASS_METERED",
       },
@@ -40,7 +44,12 @@ describe("proto3 JSON", () => {
 
   test("an optional number that is 0 is shown, an unset one is not", () => {
     const message = sent("UsageWindow", { name: "5h", usedPercent: 0 });
-    expect(toJson(name("UsageWindow"), message)).toEqual({ name: "5h", usedPercent: 0 });
+    expect(toJson(name("UsageWindow"), message)).toEqual({
+      name: "5h",
+      usedPercent: 0,
+      resetTime: null,
+      observeTime: null,
+    });
   });
 
   test.each([
