@@ -1,5 +1,6 @@
 import { type ServerUnaryCall, type ServerWritableStream, type sendUnaryData, status } from "@grpc/grpc-js";
-import { type Message, SERVICES, type Service, serviceDefinition } from "./schema.ts";
+import { type Message, SERVICES, type Service } from "./schema.ts";
+import { serverDefinition } from "./services.ts";
 
 /** Where health comes from. */
 export interface HealthSource {
@@ -23,7 +24,7 @@ export function healthService(source: HealthSource): HealthService {
   const watches = new Set<Watch>();
   let ended = false;
   return {
-    definition: serviceDefinition(SERVICES.health),
+    definition: serverDefinition(SERVICES.health),
     implementation: {
       Check(call: ServerUnaryCall<Message, Message>, reply: sendUnaryData<Message>) {
         const found = source.status(serviceOf(call), call.getPeer());

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { type ServerDuplexStream, status } from "@grpc/grpc-js";
 import { type DescriptorFile, readDescriptorSet } from "./descriptors.ts";
-import { type Message, SERVICES, type Service, serviceDefinition } from "./schema.ts";
+import { type Message, SERVICES, type Service } from "./schema.ts";
+import { serverDefinition } from "./services.ts";
 
 /** Made by the build; lies at the same place seen from src/ and from dist/. */
 const DESCRIPTOR_SET = new URL("../../dist/authbroker.binpb", import.meta.url);
@@ -12,12 +13,18 @@ const DESCRIPTOR_SET = new URL("../../dist/authbroker.binpb", import.meta.url);
  * Throws if the descriptor set was not built.
  */
 export function reflectionServices(shown: readonly string[]): readonly Service[] {
-  const answer = answerFrom(readDescriptorSet(readFileSync(DESCRIPTOR_SET)), shown);
+  const bytes = readFileSync(DESCRIPTOR_SET);
+  let known: ((request: Message) => Message) | undefined;
+  // Read at the first question: few ask, and a start need not wait for it.
+  const answer = (request: Message) => {
+    known ??= answerFrom(readDescriptorSet(bytes), shown);
+    return known(request);
+  };
   const implementation = {
     ServerReflectionInfo: (call: ServerDuplexStream<Message, Message>) => serve(call, answer),
   };
   return [SERVICES.reflection, SERVICES.reflectionAlpha].map((name) => ({
-    definition: serviceDefinition(name),
+    definition: serverDefinition(name),
     implementation,
   }));
 }

@@ -3,7 +3,14 @@ import type { ServiceDefinition, UntypedServiceImplementation } from "@grpc/grpc
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
 import type { ServiceName } from "./schema.ts";
 
-const FILES = ["authbroker/v1/credential.proto", "authbroker/v1/profile.proto", "authbroker/v1/status.proto"];
+const FILES = [
+  "authbroker/v1/credential.proto",
+  "authbroker/v1/profile.proto",
+  "authbroker/v1/status.proto",
+  "grpc/health/v1/health.proto",
+  "grpc/reflection/v1/reflection.proto",
+  "grpc/reflection/v1alpha/reflection.proto",
+];
 
 let loaded: PackageDefinition | undefined;
 
