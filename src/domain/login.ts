@@ -25,6 +25,7 @@ const MESSAGES = {
   ANSWER_UNREADABLE: "the provider's answer holds no token that can be read",
   UPSTREAM_UNAVAILABLE: "the provider could not be reached or did not answer usefully",
   STORE_UNAVAILABLE: "the login could not be written down",
+  PORT_BUSY: "another program listens at every port that this provider sends browsers to",
   SUPERSEDED: "another login for the same profile was started",
   CANCELLED: "the login was given up",
   BROKER_STOPPED: "the broker was stopped before the login was finished",
