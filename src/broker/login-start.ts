@@ -46,7 +46,8 @@ function flowOf(provider: string, client: OAuthClient, wanted: LoginFlow | undef
   const flow = wanted ?? (hasCode ? "LOOPBACK" : "DEVICE");
   if (flow === "DEVICE" ? hasDevice : hasCode || (wanted !== undefined && issuer !== undefined)) return flow;
   const other = hasDevice ? `auth-broker login ${provider} --device` : `auth-broker login ${provider}`;
-  if (flow === "DEVICE" && !hasCode) throw impossible(`no login of ${provider} is known here`, "set deviceUrl");
+  if (flow === "DEVICE" && !hasCode)
+    throw impossible(`no login of ${provider} is known here`, "set deviceUrl");
   const name = flow === "DEVICE" ? "device logins" : "logins by a browser on this machine";
   throw impossible(`${provider} has no ${name}`, other);
 }

@@ -13,7 +13,8 @@ export type LoginState = (typeof LOGIN_STATES)[number];
 const MESSAGES = {
   DENIED: "the login was refused on the provider's page",
   EXPIRED: "nobody finished the login in time",
-  CODE_REFUSED: "the provider did not take the code: it was used already, is too old, or belongs to another login",
+  CODE_REFUSED:
+    "the provider did not take the code: it was used already, is too old, or belongs to another login",
   ISSUER_MISMATCH: "the answer came from another server than the one that was asked",
   ID_TOKEN_INVALID: "the id token is not meant for this client or comes from another server",
   NO_REFRESH_TOKEN:
@@ -45,7 +46,11 @@ export class LoginFailed extends Error {
   /** True: nothing was spent, and the very same request may be sent again. */
   readonly isRepeatable: boolean;
 
-  constructor(reason: LoginReason, detail = "", options: ErrorOptions & { readonly isRepeatable?: boolean } = {}) {
+  constructor(
+    reason: LoginReason,
+    detail = "",
+    options: ErrorOptions & { readonly isRepeatable?: boolean } = {},
+  ) {
     super(describeLogin(reason, detail), options);
     this.reason = reason;
     this.isRepeatable = options.isRepeatable === true;

@@ -64,7 +64,8 @@ async function handle(
   onAnswer: (answer: URLSearchParams) => Promise<Page | undefined>,
 ): Promise<Answer> {
   const hosts = [`127.0.0.1:${port}`, `localhost:${port}`];
-  if (!hosts.includes(request.headers.host ?? "")) return refusal(421, "This is not the host that was meant.");
+  if (!hosts.includes(request.headers.host ?? ""))
+    return refusal(421, "This is not the host that was meant.");
   if (request.method !== "GET") return refusal(405, "Nothing is taken here this way.");
   const target = request.url ?? "";
   if (!URL.canParse(target, `http://${hosts[0]}`)) return refusal(400, "This is no address.");
@@ -101,7 +102,9 @@ async function isBusy(server: Server, port: number): Promise<boolean> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EADDRINUSE" || code === "EACCES") return true;
-    throw new EndpointError(78, `cannot listen on 127.0.0.1:${port} (${code ?? "unknown"})`, { cause: error });
+    throw new EndpointError(78, `cannot listen on 127.0.0.1:${port} (${code ?? "unknown"})`, {
+      cause: error,
+    });
   }
 }
 

@@ -71,7 +71,12 @@ async function codeRedeemed(
   const code = textClaim(answer, "authorization_code");
   const verifier = textClaim(answer, "code_verifier");
   if (code === undefined || verifier === undefined) throw new LoginFailed("ANSWER_UNREADABLE");
-  const checked = library.validateAuthResponse(server, app, new URLSearchParams({ code }), library.expectNoState);
+  const checked = library.validateAuthResponse(
+    server,
+    app,
+    new URLSearchParams({ code }),
+    library.expectNoState,
+  );
   const redirect = new URL("/deviceauth/callback", startUrl).href;
   const sentAt = now();
   const exchange = await wire.send(

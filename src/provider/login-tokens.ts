@@ -63,7 +63,12 @@ export function objectIn({ body }: Answered): Claims | undefined {
 }
 
 /** What a complete answer without tokens means for a login. */
-export function refusalOf(wire: Wire, answered: Answered, content: Claims | undefined, now: Now): LoginFailed {
+export function refusalOf(
+  wire: Wire,
+  answered: Answered,
+  content: Claims | undefined,
+  now: Now,
+): LoginFailed {
   const { status, headers, body } = answered;
   const isClaimed = content?.error !== undefined && content.error !== null;
   if (isOk(answered) && content !== undefined && !isClaimed) return new LoginFailed("ANSWER_UNREADABLE");
@@ -81,7 +86,10 @@ export function refusalOf(wire: Wire, answered: Answered, content: Claims | unde
 }
 
 /** The id token must be from the issuer and for this client, where the issuer is known. */
-async function checkIdToken({ library, server, app, isIssuerKnown }: Wire, { idToken }: OAuthGrant): Promise<void> {
+async function checkIdToken(
+  { library, server, app, isIssuerKnown }: Wire,
+  { idToken }: OAuthGrant,
+): Promise<void> {
   if (idToken === undefined || !isIssuerKnown) return;
   const bare = { access_token: "-", token_type: "bearer", id_token: idToken.reveal() };
   const response = new Response(JSON.stringify(bare), { headers: { "content-type": "application/json" } });
@@ -99,7 +107,9 @@ function keepable({ client }: Wire, granted: OAuthGrant, content: Claims): OAuth
 }
 
 function skewOf({ accessToken, idToken }: OAuthGrant, now: Now): number | undefined {
-  const times = [idToken, accessToken].map((token) => token && jwtTimes(jwtClaims(token.reveal())).issuedAtMs);
+  const times = [idToken, accessToken].map(
+    (token) => token && jwtTimes(jwtClaims(token.reveal())).issuedAtMs,
+  );
   const issuedAtMs = times.find((at) => at !== undefined);
   if (issuedAtMs === undefined) return undefined;
   const skewMs = issuedAtMs - now.wallMs;

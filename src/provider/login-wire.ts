@@ -11,7 +11,18 @@ type Library = typeof import("oauth4webapi");
 const ANY_AGE_SEC = 366 * 86_400;
 
 /** What the library must know to check an id token; which of them was used says nothing here. */
-const ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519"];
+const ALGORITHMS = [
+  "RS256",
+  "RS384",
+  "RS512",
+  "PS256",
+  "PS384",
+  "PS512",
+  "ES256",
+  "ES384",
+  "ES512",
+  "Ed25519",
+];
 
 /** One client at one authorization server, in the library's terms. */
 export interface Wire {
@@ -71,7 +82,10 @@ async function request(
   let seen: Exchange = { kind: "unsent", code: "insecure_url" };
   await build({
     [library.allowInsecureRequests]: true,
-    [library.customFetch]: async (url: string, init: { body: URLSearchParams; headers: Record<string, string> }) => {
+    [library.customFetch]: async (
+      url: string,
+      init: { body: URLSearchParams; headers: Record<string, string> },
+    ) => {
       if (!isSafeForSecrets(new URL(url))) return new Response();
       const isJson = body === "json";
       const headers = {
@@ -139,9 +153,11 @@ async function discovered(
       throw new LoginFailed("UPSTREAM_UNAVAILABLE", answered.code, { isRepeatable: true });
     }
     if (answered.status !== 200) continue;
-    return await library.processDiscoveryResponse(new URL(issuer), responseOf(answered)).catch((cause: unknown) => {
-      throw new LoginFailed("ISSUER_MISMATCH", "its metadata name another issuer", { cause });
-    });
+    return await library
+      .processDiscoveryResponse(new URL(issuer), responseOf(answered))
+      .catch((cause: unknown) => {
+        throw new LoginFailed("ISSUER_MISMATCH", "its metadata name another issuer", { cause });
+      });
   }
   throw new LoginFailed("UPSTREAM_UNAVAILABLE", "the issuer publishes no metadata");
 }

@@ -84,10 +84,18 @@ async function redeem(pending: Pending, answer: URLSearchParams, attempt: Attemp
   const exchange = await wire.send(
     (options, auth) => {
       const additionalParameters = client.login?.stateInExchange === true ? { state } : {};
-      return library.authorizationCodeGrantRequest(server, app, auth, checked, redirectUrl, verifier.reveal(), {
-        ...options,
-        additionalParameters,
-      });
+      return library.authorizationCodeGrantRequest(
+        server,
+        app,
+        auth,
+        checked,
+        redirectUrl,
+        verifier.reveal(),
+        {
+          ...options,
+          additionalParameters,
+        },
+      );
     },
     attempt.signal,
     client.body,
@@ -99,11 +107,17 @@ async function redeem(pending: Pending, answer: URLSearchParams, attempt: Attemp
 function serverFor({ server, isIssuerKnown }: Wire, answer: URLSearchParams): AuthorizationServer {
   const issuer = answer.get("iss");
   if (isIssuerKnown || issuer === null || !URL.canParse(issuer)) return server;
-  const isSamePlace = new URL(issuer).origin === new URL(server.authorization_endpoint ?? server.issuer).origin;
+  const isSamePlace =
+    new URL(issuer).origin === new URL(server.authorization_endpoint ?? server.issuer).origin;
   return isSamePlace ? { ...server, issuer } : server;
 }
 
-function validated({ library, app }: Wire, server: AuthorizationServer, answer: URLSearchParams, state: string) {
+function validated(
+  { library, app }: Wire,
+  server: AuthorizationServer,
+  answer: URLSearchParams,
+  state: string,
+) {
   try {
     // A bare code that was pasted has no state; PKCE ties it to this login all the same.
     const expected = answer.has("state") ? state : library.skipStateCheck;
@@ -115,7 +129,11 @@ function validated({ library, app }: Wire, server: AuthorizationServer, answer: 
     const code = error instanceof library.AuthorizationResponseError ? error.error : undefined;
     if (code === "access_denied") throw new LoginFailed("DENIED", "", { cause: error });
     if (code !== undefined) {
-      throw new LoginFailed("PROVIDER_REFUSED", KNOWN_ERRORS.find((known) => known === code), { cause: error });
+      throw new LoginFailed(
+        "PROVIDER_REFUSED",
+        KNOWN_ERRORS.find((known) => known === code),
+        { cause: error },
+      );
     }
     throw new LoginFailed("ISSUER_MISMATCH", "", { cause: error });
   }

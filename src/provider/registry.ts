@@ -1,7 +1,7 @@
 import type { Config, OperatorRule, ProviderConfig } from "../config.ts";
 import { canonicalProvider } from "../domain/alias.ts";
-import { BUILT_IN_PROVIDERS, type BuiltInProvider, isBuiltIn } from "../domain/provider-ids.ts";
 import type { Redirect } from "../domain/login.ts";
+import { BUILT_IN_PROVIDERS, type BuiltInProvider, isBuiltIn } from "../domain/provider-ids.ts";
 import { accountOf } from "./account.ts";
 import { anthropic } from "./anthropic.ts";
 import { classifyFor } from "./classify.ts";
@@ -92,7 +92,13 @@ function oauthOf(
 ): OAuthClient | undefined {
   const definition = builtIn ?? ownProvider(settings).oauth;
   if (definition === undefined || settings.type === "api-key") return undefined;
-  const { secretAuth = "basic", revokeUrl: builtInRevokeUrl, issuer: builtInIssuer, login, ...data } = definition;
+  const {
+    secretAuth = "basic",
+    revokeUrl: builtInRevokeUrl,
+    issuer: builtInIssuer,
+    login,
+    ...data
+  } = definition;
   const { clientSecret } = settings;
   // A refresh token goes to no other server than the one that the operator chose.
   const revokeUrl = settings.revokeUrl ?? (settings.tokenUrl === undefined ? builtInRevokeUrl : undefined);

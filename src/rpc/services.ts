@@ -3,7 +3,12 @@ import type { ServiceDefinition, UntypedServiceImplementation } from "@grpc/grpc
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
 import type { ServiceName } from "./schema.ts";
 
-const FILES = ["authbroker/v1/credential.proto", "authbroker/v1/login.proto", "authbroker/v1/profile.proto", "authbroker/v1/status.proto"];
+const FILES = [
+  "authbroker/v1/credential.proto",
+  "authbroker/v1/login.proto",
+  "authbroker/v1/profile.proto",
+  "authbroker/v1/status.proto",
+];
 
 let loaded: PackageDefinition | undefined;
 
