@@ -32,13 +32,20 @@ const ENDS = ["LOGIN_STATE_DONE", "LOGIN_STATE_FAILED", "LOGIN_STATE_CANCELLED"]
 export async function logIn(line: Line, provider: string, options: LoginOptions): Promise<void> {
   const started = await line.call("StartLogin", requestOf(provider, options));
   const login = loginView(started);
+  const stopListening = cancelOnInterrupt(line, login);
   if (options.json) printJsonLine(answerJson("StartLogin", started));
   else showTask(login, Date.now());
   await showBrowser(login, options);
-  const stopListening = cancelOnInterrupt(line, login);
   const asking = askForAnswer(line, login);
+  let isAbandoned = false;
+  asking.failed.catch(() => {
+    isAbandoned = true;
+  });
   try {
     await Promise.race([follow(line, login, options), asking.failed]);
+  } catch (error) {
+    if (isAbandoned) await giveUp(line, login);
+    throw error;
   } finally {
     asking.stop();
     stopListening();
@@ -101,7 +108,7 @@ function askForAnswer(line: Line, { loginId, flow }: LoginView): Asking {
       } catch (error) {
         const mayTryAgain = process.stdin.isTTY && error instanceof CommandError && error.exit === 64;
         if (mayTryAgain) note(`${plain(error.message)}; try again`);
-        else giveUp(line, loginId).finally(() => reject(error));
+        else reject(error);
       }
     };
     let isAnswered = false;
@@ -111,11 +118,9 @@ function askForAnswer(line: Line, { loginId, flow }: LoginView): Asking {
     });
     lines.on("close", () => {
       if (isStopped || !isNeeded || isAnswered) return;
-      const error = new CommandError(65, "standard input ended before anything was pasted");
-      giveUp(line, loginId).finally(() => reject(error));
+      reject(new CommandError(65, "standard input ended before anything was pasted"));
     });
   });
-  failed.catch(() => {});
   const stop = () => {
     isStopped = true;
     lines.close();
@@ -125,14 +130,14 @@ function askForAnswer(line: Line, { loginId, flow }: LoginView): Asking {
 }
 
 /** Ctrl-C gives the login up at the broker, too, and ends the program as an interrupt does. */
-function cancelOnInterrupt(line: Line, { loginId }: LoginView): () => void {
+function cancelOnInterrupt(line: Line, login: LoginView): () => void {
   const onInterrupt = () => {
-    giveUp(line, loginId).finally(() => process.exit(128 + constants.signals.SIGINT));
+    giveUp(line, login).finally(() => process.exit(128 + constants.signals.SIGINT));
   };
   process.once("SIGINT", onInterrupt);
   return () => process.off("SIGINT", onInterrupt);
 }
 
-async function giveUp(line: Line, loginId: string): Promise<void> {
+async function giveUp(line: Line, { loginId }: LoginView): Promise<void> {
   await line.call("CancelLogin", { loginId }).catch(() => {});
 }

@@ -111,7 +111,7 @@ test("an answer of another issuer ends the login before anything is sent", async
   expect(server.requests).toEqual([]);
 });
 
-test("an id token of another issuer than the configured one is refused", async () => {
+test("an answer of another issuer than the configured one is refused", async () => {
   const { logIn } = await loginWorld({ provider: { issuer: "https://other.test" } });
   expect(await logIn(ANN)).toMatchObject({ state: "LOGIN_STATE_FAILED", reason: "ISSUER_MISMATCH" });
 });
