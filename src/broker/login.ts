@@ -38,11 +38,11 @@ export class Logins {
     for (const { entry } of this.#runs.values()) {
       if (profileId !== "" && entry.login.profileId === profileId) giveUp(entry, "SUPERSEDED");
     }
-    await this.#clearLandings((run) => isOver(run.entry.login));
     const entry = new LoginEntry(this.#fresh(order.provider, profileId, flow), order.allowAccountChange);
     const run = new LoginRun(this.#ctx, entry);
     this.#runs.set(entry.login.id, run);
     try {
+      await this.#clearLandings((one) => isOver(one.entry.login));
       if (flow === "DEVICE") await this.#beginDevice(run, client);
       else await this.#beginCode(run, client, flow);
     } catch (error) {

@@ -102,6 +102,7 @@ function oauthOf(
   const { clientSecret } = settings;
   // A refresh token goes to no other server than the one that the operator chose.
   const revokeUrl = settings.revokeUrl ?? (settings.tokenUrl === undefined ? builtInRevokeUrl : undefined);
+  const traits = loginOf(login, settings);
   const isElsewhere = settings.tokenUrl !== undefined || settings.authorizeUrl !== undefined;
   const issuer = settings.issuer ?? (isElsewhere ? undefined : builtInIssuer);
   return {
@@ -110,7 +111,7 @@ function oauthOf(
     ...overrides(settings),
     ...(revokeUrl === undefined ? {} : { revokeUrl }),
     ...(issuer === undefined ? {} : { issuer }),
-    login: loginOf(login, settings),
+    ...(Object.keys(traits).length === 0 ? {} : { login: traits }),
     ...(clientSecret === undefined ? {} : { clientSecret: () => readClientSecret(clientSecret) }),
     providerId: id,
     clientAuth: settings.clientAuth ?? (clientSecret === undefined ? "none" : secretAuth),
