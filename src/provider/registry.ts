@@ -120,11 +120,17 @@ function oauthOf(
   };
 }
 
-/** How people log in, after the operator's overrides. The vendor's own page shows codes of its own server only. */
-function loginOf(builtIn: LoginTraits = {}, { redirectUrl, authorizeUrl }: ProviderConfig): LoginTraits {
-  const { pasteRedirect, ...traits } = builtIn;
+/**
+ * How people log in, after the operator's overrides. The vendor's own page shows codes of its own server
+ * only, and OpenAI's device dialect is known by its address.
+ */
+function loginOf(builtIn: LoginTraits = {}, settings: ProviderConfig): LoginTraits {
+  const { pasteRedirect, device, ...traits } = builtIn;
+  const { redirectUrl, authorizeUrl, deviceUrl } = settings;
+  const isDialect = deviceUrl === undefined || deviceUrl.endsWith("/deviceauth/usercode");
   return {
     ...traits,
+    ...(device === undefined || !isDialect ? {} : { device }),
     ...(pasteRedirect === undefined || authorizeUrl !== undefined ? {} : { pasteRedirect }),
     ...(redirectUrl === undefined ? {} : { redirect: redirectIn(redirectUrl) }),
   };
