@@ -23,11 +23,13 @@ import { fingerprints, installKey } from "./key.ts";
 import { type Places, places } from "./places.ts";
 import { createFetch, type Fetch } from "./provider/fetch.ts";
 import { drawRefreshDue } from "./provider/lifetime.ts";
+import { createLoginProtocol } from "./provider/login.ts";
 import { createRefreshGrant } from "./provider/oauth.ts";
 import { buildProviders, type Providers } from "./provider/registry.ts";
 import { brokerHealth } from "./rpc/broker-health.ts";
 import { callers } from "./rpc/callers.ts";
 import { type Desk, guarded } from "./rpc/handler.ts";
+import { loginService } from "./rpc/login-service.ts";
 import { reflectionServices } from "./rpc/reflection.ts";
 import { SERVICES } from "./rpc/schema.ts";
 import { credentialService, profileService, statusService } from "./rpc/service.ts";
@@ -186,6 +188,10 @@ function brokerParts(parts: Parts, providers: Providers) {
     isKnown: (id: string) => providers.get(id) !== undefined,
     configured: [...config.providers.keys()],
     refreshGrant: createRefreshGrant({ fetch }),
+    login: {
+      protocol: createLoginProtocol({ fetch }),
+      openLoopback: async (...about) => (await import("./endpoint/loopback.ts")).openLoopback(...about),
+    },
     // Other programs' formats are loaded only where a login is shared with one.
     readShared: async (...about) => (await import("./import/shared-source.ts")).readSharedSource(...about),
     fingerprintOf: fingerprints(key),
@@ -248,7 +254,10 @@ function makeServers(
   };
   return {
     agent: make(agentServices, agentNames),
-    admin: make([...agentServices, profileService(desk, broker)], [SERVICES.profile, ...agentNames]),
+    admin: make(
+      [...agentServices, profileService(desk, broker), loginService(desk, broker)],
+      [SERVICES.profile, SERVICES.login, ...agentNames],
+    ),
   };
 }
 

@@ -19,6 +19,9 @@ import { Latest } from "./latest.ts";
 import { LeaseIds } from "./lease.ts";
 import { Ledger } from "./ledger.ts";
 import type { Log } from "./log.ts";
+import { Logins } from "./login.ts";
+import type { LoginWiring } from "./login-landing.ts";
+import { type LoggedOut, logout } from "./logout.ts";
 import type { Next } from "./next.ts";
 import { type PutOrder, put } from "./put.ts";
 import { Refreshes } from "./refresh.ts";
@@ -52,6 +55,7 @@ export interface BrokerParts {
   readonly fingerprintOf: (grant: Grant) => string;
   /** Draws the moment of the refresh ahead for a grant that came from outside. */
   readonly withRefreshDue: (grant: OAuthGrant, provider: string, now: Now) => OAuthGrant;
+  readonly login: LoginWiring;
   /** Aborts when the broker is about to stop. */
   readonly ending: AbortSignal;
 }
@@ -62,11 +66,13 @@ const DRAIN_ALLOWANCE_MS = 5_000;
 /** The owner of every profile: hands out, hears, refreshes, remembers. */
 export class Broker {
   readonly ctx: Context;
+  readonly logins: Logins;
   readonly #parts: BrokerParts;
 
   constructor(parts: BrokerParts) {
     this.#parts = parts;
     this.ctx = wire(parts);
+    this.logins = new Logins(this.ctx, parts.login);
   }
 
   /** Reads the state and closes what a former process left open. Rejects with `StoreError`. */
@@ -131,6 +137,11 @@ export class Broker {
     return put(this.ctx, { ...order, grant: drawn });
   }
 
+  /** As `logout` says. */
+  logout(profile: string, keepAtProvider: boolean): Promise<LoggedOut> {
+    return logout(this.ctx, this.#parts.login.protocol, profile, keepAtProvider);
+  }
+
   /** True while something that callers rely on is not on the disk yet, or cannot be. */
   get isTroubled(): boolean {
     const { ledger, refreshes } = this.ctx;
@@ -140,6 +151,7 @@ export class Broker {
   /** Begins no more refreshes and lets the running ones land; gives up on those that cannot. */
   async drain(): Promise<void> {
     const { refreshes, alarm, clock, settings } = this.ctx;
+    await this.logins.stop();
     const limit = after(clock.now(), 2 * settings.refresh.totalTimeoutMs + DRAIN_ALLOWANCE_MS);
     await firstOf(alarm, [refreshes.drain()], [limit], []);
   }

@@ -44,7 +44,8 @@ function applied(ctx: Context, id: string, old: Profile | undefined, order: PutO
   if (accountChanged && !order.allowAccountChange) {
     throw new BrokerFailure({ kind: "account_changed", profile: id });
   }
-  if (!accountChanged && isOlder(order.grant, old.grant)) {
+  // What was granted just now is the newest there is, whatever the clocks say.
+  if (!accountChanged && order.origin !== "login" && isOlder(order.grant, old.grant)) {
     throw new BrokerFailure({ kind: "older_grant", profile: id });
   }
   return transition(old, { type: "put", put: order, accountChanged }, now, ctx.settings);

@@ -15,7 +15,7 @@ import { withProgress } from "./progress.ts";
 const CALL_MS = 35_000;
 const START = "auth-broker serve";
 
-export type Asked = "credential" | "status" | "profile";
+export type Asked = "credential" | "status" | "profile" | "login";
 
 /** A connection to one service of a broker. */
 export interface Line extends Disposable {
@@ -60,7 +60,7 @@ export async function ask(service: Asked, method: string, request: Message, wait
 /** The address at which a service is asked. */
 export function addressOf(service: Asked): Address {
   const where = here();
-  return service === "profile" ? where.adminAddress : where.agentAddress;
+  return service === "profile" || service === "login" ? where.adminAddress : where.agentAddress;
 }
 
 /** The answer of a method as proto3 JSON. */

@@ -25,7 +25,7 @@ Example:
 
 const MEANING_OF_SHARED =
   "These logins are SHARED: the program that they came from holds them too, so the broker reads its file again " +
-  "before each refresh and takes over what is newer there.";
+  "before each refresh and takes over what is newer there. A login of the broker's own is safer: auth-broker login PROVIDER --label LABEL";
 
 export function defineImport(command: Command): void {
   jsonOption(command)

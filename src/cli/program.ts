@@ -23,6 +23,14 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "list, add, order and mend profiles",
     define: async () => (await import("./profiles.ts")).defineProfiles,
   },
+  login: {
+    summary: "log an account in, or every one that needs it",
+    define: async () => (await import("./login.ts")).defineLogin,
+  },
+  logout: {
+    summary: "end a login at the provider and remove its profile",
+    define: async () => (await import("./logout.ts")).defineLogout,
+  },
   import: {
     summary: "take over the logins of Codex, OpenClaw, Claude Code and Gemini CLI",
     define: async () => (await import("./import.ts")).defineImport,

@@ -31,6 +31,13 @@ const clientSecret = z.union(
   { error: 'must be a text or {"command": ["program", "argument"]}' },
 );
 
+const loopbackUrl = z
+  .string()
+  .regex(
+    /^http:\/\/(localhost|127\.0\.0\.1)(:[1-9]\d{0,4})?\/[\w./-]*$/,
+    'must be such as "http://localhost:8085/callback"',
+  );
+
 const policy = z.strictObject({
   failover: z.enum(["auto", "manual"]).describe("May a session be moved to another account by itself?"),
   source: text.exactOptional().describe("Where the rule stands"),
@@ -68,6 +75,9 @@ export const providerSchema = z.strictObject({
   deviceUrl: secretUrl.exactOptional(),
   revokeUrl: secretUrl.exactOptional(),
   usageUrl: secretUrl.exactOptional(),
+  redirectUrl: loopbackUrl
+    .exactOptional()
+    .describe("Where a login's browser is sent; on this machine. Without a port: any that is free"),
   clientId: text.exactOptional(),
   clientSecret: clientSecret.exactOptional(),
   clientAuth: z.enum(["none", "basic", "post"]).exactOptional(),

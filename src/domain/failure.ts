@@ -75,6 +75,9 @@ export type Failure =
   | { readonly kind: "older_grant"; readonly profile: string }
   | { readonly kind: "account_changed"; readonly profile: string }
   | { readonly kind: "identity_exists"; readonly profile: string; readonly existing: string }
+  | { readonly kind: "login_unknown" }
+  /** A login that cannot even begin. `cause` and `help` are clauses of our own. */
+  | { readonly kind: "login_impossible"; readonly cause: string; readonly help: string }
   | { readonly kind: "starting" }
   | { readonly kind: "draining" }
   | {
@@ -119,6 +122,10 @@ export function describe(failure: Failure): string {
       return `profile "${failure.profile}" belongs to another account; allow the change or use another label`;
     case "identity_exists":
       return `this account is already there as "${failure.existing}"`;
+    case "login_unknown":
+      return "this login is not known here: it is long over, or the broker was restarted; start it again";
+    case "login_impossible":
+      return failure.help === "" ? failure.cause : `${failure.cause}; ${failure.help}`;
     case "starting":
       return "the broker is starting; try again in a moment";
     case "draining":

@@ -23,6 +23,12 @@ export const anthropic: ProviderDefinition = {
       "user:file_upload",
     ],
     rotation: "strict",
+    login: {
+      redirect: { host: "localhost", ports: [54545, 53692], path: "/callback" },
+      pasteRedirect: "https://platform.claude.com/oauth/code/callback",
+      authorizeParameters: { code: "true" },
+      stateInExchange: true,
+    },
   },
   policy: {
     failover: "manual",

@@ -4,7 +4,10 @@ import type { OAuthClient, Provider } from "./provider.ts";
 /** The OAuth side of a built-in provider, where it differs from the defaults. */
 export type OAuthDefinition = Pick<OAuthClient, "tokenUrl" | "clientId" | "body" | "scopes"> &
   Partial<
-    Pick<OAuthClient, "authorizeUrl" | "deviceUrl" | "revokeUrl" | "usageUrl" | "issuer" | "rotation">
+    Pick<
+      OAuthClient,
+      "authorizeUrl" | "deviceUrl" | "revokeUrl" | "usageUrl" | "issuer" | "rotation" | "login"
+    >
   > & {
     /** How a client secret is sent if the operator gives one. Default: `basic`. */
     readonly secretAuth?: "basic" | "post";

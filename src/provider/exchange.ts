@@ -22,14 +22,24 @@ export type Exchange =
   | { readonly kind: "unsent"; readonly code: string }
   | { readonly kind: "lost"; readonly code: string };
 
-/**
- * Posts once, follows no redirect, and reads the answer. Never rejects, and ends with the signal even
- * if `fetch` does not. Codes are system error codes or words of our own, never text of the server.
- */
+/** Posts once, as `exchange` says. */
 export function post(
   fetch: Fetch,
   url: string,
   request: { readonly headers: Readonly<Record<string, string>>; readonly body: string },
+  signal: AbortSignal,
+): Promise<Exchange> {
+  return exchange(fetch, url, { method: "POST", ...request }, signal);
+}
+
+/**
+ * Sends once, follows no redirect, and reads the answer. Never rejects, and ends with the signal even
+ * if `fetch` does not. Codes are system error codes or words of our own, never text of the server.
+ */
+export function exchange(
+  fetch: Fetch,
+  url: string,
+  request: Pick<RequestInit, "method" | "body"> & { readonly headers: Readonly<Record<string, string>> },
   signal: AbortSignal,
 ): Promise<Exchange> {
   if (signal.aborted) return Promise.resolve({ kind: "unsent", code: "aborted" });
@@ -37,7 +47,7 @@ export function post(
     // `fetch` hears of the abort too and knows more; it comes first if it reacts at once.
     const giveUp = () => setImmediate(() => resolve({ kind: "lost", code: "timeout" }));
     signal.addEventListener("abort", giveUp, { once: true });
-    attempt(fetch, url, { ...request, method: "POST", redirect: "manual", signal })
+    attempt(fetch, url, { ...request, redirect: "manual", signal })
       .catch((error: unknown) => failed(error, signal))
       .then(resolve)
       .finally(() => signal.removeEventListener("abort", giveUp));

@@ -12,6 +12,7 @@ export const githubCopilot: ProviderDefinition = {
     body: "form",
     scopes: ["read:user"],
     rotation: "none",
+    login: { longLived: true },
   },
   policy: {
     failover: "manual",

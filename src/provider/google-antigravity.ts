@@ -18,6 +18,10 @@ export const googleAntigravity: ProviderDefinition = {
       "https://www.googleapis.com/auth/experimentsandconfigs",
     ],
     rotation: "none",
+    login: {
+      redirect: { host: "localhost", ports: [51121], path: "/oauth-callback" },
+      authorizeParameters: { access_type: "offline", prompt: "consent" },
+    },
   },
   policy: { failover: "manual", source: "https://antigravity.google/terms", readOn: TERMS_READ_ON },
 };

@@ -19,6 +19,10 @@ export const googleGeminiCli: ProviderDefinition = {
       "https://www.googleapis.com/auth/userinfo.profile",
     ],
     rotation: "none",
+    login: {
+      redirect: { host: "localhost", ports: [8085], path: "/oauth2callback" },
+      authorizeParameters: { access_type: "offline", prompt: "consent" },
+    },
   },
   policy: {
     failover: "manual",

@@ -24,6 +24,15 @@ export const openaiCodex: ProviderDefinition = {
     body: "form",
     scopes: ["openid", "profile", "email", "offline_access"],
     rotation: "strict",
+    login: {
+      redirect: { host: "localhost", ports: [1455, 1457], path: "/auth/callback" },
+      authorizeParameters: {
+        id_token_add_organizations: "true",
+        codex_cli_simplified_flow: "true",
+        originator: "auth-broker",
+      },
+      device: "codex",
+    },
   },
   policy: NO_TERM_FOUND,
   headers,

@@ -1,4 +1,5 @@
-import type { Account, Grant, OAuthGrant, Rotation } from "../domain/grant.ts";
+import type { Account, Grant, OAuthGrant, Rotation, TokenGrant } from "../domain/grant.ts";
+import type { Redirect } from "../domain/login.ts";
 import type { Reading } from "../domain/outcome.ts";
 import type { CostClass } from "../domain/profile.ts";
 import type { Secret } from "../domain/secret.ts";
@@ -32,6 +33,24 @@ export type Failover = "auto" | "manual";
 export type Strategy = "ordered" | "round_robin" | "least_loaded" | "earliest_reset";
 export const STRATEGIES = ["ordered", "round_robin", "least_loaded", "earliest_reset"] as const;
 
+/** How people log in with a client, where that differs from the standards' defaults. */
+export interface LoginTraits {
+  /** Default: any free port of 127.0.0.1, path `/callback`. */
+  readonly redirect?: Redirect;
+  /** A page of the vendor that shows the code, for logins whose answer is pasted. */
+  readonly pasteRedirect?: string;
+  /** Parameters of the authorization request besides the standard's own. */
+  readonly authorizeParameters?: Readonly<Record<string, string>>;
+  /** `codex`: OpenAI's own device login, which ends in an authorization code. Default: RFC 8628. */
+  readonly device?: "codex";
+  /** The device login wants PKCE too. */
+  readonly devicePkce?: boolean;
+  /** The code is exchanged together with its state. */
+  readonly stateInExchange?: boolean;
+  /** What it gives is one token without an end, and no refresh token. */
+  readonly longLived?: boolean;
+}
+
 /** The OAuth side of a provider, after the operator's overrides. */
 export interface OAuthClient {
   /** Whose dialect the token endpoint's errors are read in. */
@@ -54,6 +73,7 @@ export interface OAuthClient {
   readonly rotationGraceMs: number;
   /** Fraction of a token's life after which a refresh is due. */
   readonly refreshAt: number;
+  readonly login?: LoginTraits;
 }
 
 /** One provider: data and dialect. */
@@ -119,3 +139,50 @@ export type ReadSharedSource = (
   account: Account,
   now: Now,
 ) => Promise<{ readonly grant: OAuthGrant; readonly account: Account } | undefined>;
+
+/** What a login gave, read but not yet kept. */
+export interface LoginGrant {
+  readonly grant: OAuthGrant | TokenGrant;
+  readonly account: Account;
+  /** Scopes that were asked for and not granted, as far as the server tells. */
+  readonly missingScopes: readonly string[];
+  /** How far the server's clock is ahead of ours, if its tokens tell. */
+  readonly skewMs?: number;
+}
+
+/** One request of a login: its moment and its end. */
+export interface Attempt {
+  readonly now: () => Now;
+  readonly signal: AbortSignal;
+}
+
+/** An authorization request that a browser is to open (RFC 6749 section 4.1, PKCE S256). */
+export interface Authorization {
+  readonly url: string;
+  readonly state: string;
+  /**
+   * Checks what the browser brought back (`iss` by RFC 9207, `state` where there is one) and exchanges
+   * the code. Rejects with `LoginFailed`.
+   */
+  redeem(answer: URLSearchParams, attempt: Attempt): Promise<LoginGrant>;
+}
+
+/** A login that goes on in a browser anywhere, while we ask whether it is done. */
+export interface DeviceAuthorization {
+  readonly userCode: string;
+  readonly verificationUrl: string;
+  /** The same with the code in it, if the server gives one. */
+  readonly verificationUrlComplete?: string;
+  readonly expiresInMs: number;
+  readonly intervalMs: number;
+  /** Asks once. `slow_down`: ask less often from now on. Rejects with `LoginFailed`. */
+  poll(attempt: Attempt): Promise<LoginGrant | "pending" | "slow_down">;
+}
+
+/** Speaks a provider's login protocol. Every call rejects with `LoginFailed`. */
+export interface LoginProtocol {
+  authorize(client: OAuthClient, redirectUrl: string, attempt: Attempt): Promise<Authorization>;
+  device(client: OAuthClient, attempt: Attempt): Promise<DeviceAuthorization>;
+  /** Ends a grant at the provider (RFC 7009); the client must have a `revokeUrl`. */
+  revoke(client: OAuthClient, grant: OAuthGrant | TokenGrant, attempt: Attempt): Promise<void>;
+}

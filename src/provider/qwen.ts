@@ -8,6 +8,7 @@ export const qwen: ProviderDefinition = {
     clientId: "f0304373b74a44d2b584a3fb70ca9e56",
     body: "form",
     scopes: ["openid", "profile", "email", "model.completion"],
+    login: { devicePkce: true },
   },
   policy: NO_TERM_FOUND,
 };

@@ -1,5 +1,6 @@
 import type { Config, OperatorRule, ProviderConfig } from "../config.ts";
 import { canonicalProvider } from "../domain/alias.ts";
+import type { Redirect } from "../domain/login.ts";
 import { BUILT_IN_PROVIDERS, type BuiltInProvider, isBuiltIn } from "../domain/provider-ids.ts";
 import { accountOf } from "./account.ts";
 import { anthropic } from "./anthropic.ts";
@@ -17,7 +18,7 @@ import { minimax } from "./minimax.ts";
 import { openaiApi } from "./openai-api.ts";
 import { openaiCodex } from "./openai-codex.ts";
 import { openrouter } from "./openrouter.ts";
-import type { OAuthClient, Provider } from "./provider.ts";
+import type { LoginTraits, OAuthClient, Provider } from "./provider.ts";
 import { qwen } from "./qwen.ts";
 import { withRules } from "./rules.ts";
 import { xai } from "./xai.ts";
@@ -91,15 +92,26 @@ function oauthOf(
 ): OAuthClient | undefined {
   const definition = builtIn ?? ownProvider(settings).oauth;
   if (definition === undefined || settings.type === "api-key") return undefined;
-  const { secretAuth = "basic", revokeUrl: builtInRevokeUrl, ...data } = definition;
+  const {
+    secretAuth = "basic",
+    revokeUrl: builtInRevokeUrl,
+    issuer: builtInIssuer,
+    login,
+    ...data
+  } = definition;
   const { clientSecret } = settings;
   // A refresh token goes to no other server than the one that the operator chose.
   const revokeUrl = settings.revokeUrl ?? (settings.tokenUrl === undefined ? builtInRevokeUrl : undefined);
+  const traits = loginOf(login, settings);
+  const isElsewhere = settings.tokenUrl !== undefined || settings.authorizeUrl !== undefined;
+  const issuer = settings.issuer ?? (isElsewhere ? undefined : builtInIssuer);
   return {
     rotation: "strict",
     ...data,
     ...overrides(settings),
     ...(revokeUrl === undefined ? {} : { revokeUrl }),
+    ...(issuer === undefined ? {} : { issuer }),
+    ...(Object.keys(traits).length === 0 ? {} : { login: traits }),
     ...(clientSecret === undefined ? {} : { clientSecret: () => readClientSecret(clientSecret) }),
     providerId: id,
     clientAuth: settings.clientAuth ?? (clientSecret === undefined ? "none" : secretAuth),
@@ -108,12 +120,36 @@ function oauthOf(
   };
 }
 
+/**
+ * How people log in, after the operator's overrides. The vendor's own page shows codes of its own server
+ * only, and OpenAI's device dialect is known by its address.
+ */
+function loginOf(builtIn: LoginTraits = {}, settings: ProviderConfig): LoginTraits {
+  const { pasteRedirect, device, ...traits } = builtIn;
+  const { redirectUrl, authorizeUrl, deviceUrl } = settings;
+  const isDialect = deviceUrl === undefined || deviceUrl.endsWith("/deviceauth/usercode");
+  return {
+    ...traits,
+    ...(device === undefined || !isDialect ? {} : { device }),
+    ...(pasteRedirect === undefined || authorizeUrl !== undefined ? {} : { pasteRedirect }),
+    ...(redirectUrl === undefined ? {} : { redirect: redirectIn(redirectUrl) }),
+  };
+}
+
+function redirectIn(text: string): Redirect {
+  const { hostname, port, pathname } = new URL(text);
+  return {
+    host: hostname === "localhost" ? "localhost" : "127.0.0.1",
+    ports: port === "" ? [] : [Number(port)],
+    path: pathname,
+  };
+}
+
 /** The settings that replace data of the same name as they are. */
 function overrides(settings: ProviderConfig): Partial<OAuthClient> {
-  const { issuer, tokenUrl, authorizeUrl, deviceUrl, usageUrl, clientId, body, scopes, rotation } = settings;
+  const { tokenUrl, authorizeUrl, deviceUrl, usageUrl, clientId, body, scopes, rotation } = settings;
   return Object.fromEntries(
     Object.entries({
-      issuer,
       tokenUrl,
       authorizeUrl,
       deviceUrl,

@@ -20,6 +20,7 @@ export const SERVICES = {
   credential: "authbroker.v1.CredentialService",
   status: "authbroker.v1.StatusService",
   profile: "authbroker.v1.ProfileService",
+  login: "authbroker.v1.LoginService",
   health: "grpc.health.v1.Health",
   reflection: "grpc.reflection.v1.ServerReflection",
   reflectionAlpha: "grpc.reflection.v1alpha.ServerReflection",
@@ -34,6 +35,7 @@ export interface Service {
 
 const FILES = [
   "authbroker/v1/credential.proto",
+  "authbroker/v1/login.proto",
   "authbroker/v1/profile.proto",
   "authbroker/v1/status.proto",
   "google/rpc/error_details.proto",

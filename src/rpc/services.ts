@@ -5,6 +5,7 @@ import type { ServiceName } from "./schema.ts";
 
 const FILES = [
   "authbroker/v1/credential.proto",
+  "authbroker/v1/login.proto",
   "authbroker/v1/profile.proto",
   "authbroker/v1/status.proto",
   "grpc/health/v1/health.proto",

@@ -10,6 +10,10 @@ export interface Options {
   /** 30 s unless given. */
   readonly graceMs?: number;
   readonly clientId?: string;
+  /** False: no login brings a refresh token. True unless given. */
+  readonly refreshTokens?: boolean;
+  /** Life of a device code in seconds, by the real clock; 600 unless given. */
+  readonly deviceTtlSec?: number;
   /**
    * The wall clock for records, the grace and `accountOf`. What stands in the tokens follows the real
    * clock in any case.
@@ -71,6 +75,8 @@ export interface AuthorizationServer {
   readonly tokenUrl: string;
   readonly authorizeUrl: string;
   readonly revokeUrl: string;
+  /** For device logins (RFC 8628). */
+  readonly deviceUrl: string;
   readonly clientId: string;
   /** All token requests so far, logins included. */
   readonly requests: readonly TokenRequest[];
@@ -87,6 +93,10 @@ export interface AuthorizationServer {
    * account, says yes. Gives the address that the browser is sent to in the end, and does not open it.
    */
   authorize(address: string, account: LoginAccount): Promise<URL>;
+  /** The same, but the user says no. */
+  refuse(address: string): Promise<URL>;
+  /** Plays the user on the page of a device login that has the code in its address; without an account, says no. */
+  authorizeDevice(address: string, account?: LoginAccount): Promise<void>;
   /** A login from beginning to end: code flow with PKCE over HTTP. Each one begins a new grant. */
   login(account: LoginAccount): Promise<Tokens>;
   /** Fingerprints of the refresh tokens of this account, in the order of issue. */

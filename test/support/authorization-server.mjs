@@ -2,10 +2,10 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { codeFlow, followLogin } from "./authorization-server/code-flow.mjs";
+import { codeFlow, followDevice, followLogin } from "./authorization-server/code-flow.mjs";
 import { issueBook } from "./authorization-server/issue-book.mjs";
 import { memoryAdapter } from "./authorization-server/memory-adapter.mjs";
-import { approve, openidProvider, REDIRECT_URI, SCOPE } from "./authorization-server/oidc.mjs";
+import { approve, NOBODY, openidProvider, REDIRECT_URI, SCOPE } from "./authorization-server/oidc.mjs";
 import { fingerprint, tokenGate } from "./authorization-server/token-gate.mjs";
 
 export { fingerprint };
@@ -16,6 +16,7 @@ export { fingerprint };
 /** @param {Options} [options] */
 export async function startAuthorizationServer(options = {}) {
   const { now = Date.now, clientId = "cli-FAKE", rotation = "strict", graceMs = 30_000 } = options;
+  const { refreshTokens = true, deviceTtlSec = 600 } = options;
   let accessTokenTtlSec = options.accessTokenTtlSec ?? 3600;
   /** @type {Map<string, LoginAccount>} */
   const accounts = new Map();
@@ -29,8 +30,11 @@ export async function startAuthorizationServer(options = {}) {
     accounts,
     adapter: memory.create,
     rotate: rotation !== "none",
+    refreshTokens,
+    deviceTtlSec,
     ttlSec: () => accessTokenTtlSec,
   });
+  let deviceUser = NOBODY;
   const app = provider.callback();
   const inner = createServer(app);
   const gate = tokenGate({ url: `${await listen(inner)}/oauth/token`, onAnswer: book.enter, now });
@@ -39,7 +43,7 @@ export async function startAuthorizationServer(options = {}) {
     const { pathname } = new URL(req.url ?? "/", issuer);
     let served;
     if (pathname === "/oauth/token") served = gate.handle(req, res);
-    else if (pathname.startsWith("/interaction/")) served = approve(provider, req, res);
+    else if (pathname.startsWith("/interaction/")) served = approve(provider, req, res, deviceUser);
     else served = app(req, res);
     served.catch((error) => {
       if (!res.headersSent) res.writeHead(500);
@@ -57,6 +61,12 @@ export async function startAuthorizationServer(options = {}) {
     return await followLogin(url.href);
   }
 
+  async function authorizeDevice(address, account) {
+    if (account !== undefined) accounts.set(account.sub, account);
+    deviceUser = account?.sub ?? NOBODY;
+    await followDevice(address, account !== undefined);
+  }
+
   return {
     issuer,
     tokenUrl,
@@ -68,7 +78,10 @@ export async function startAuthorizationServer(options = {}) {
     hold: gate.hold,
     release: gate.release,
     failNext: gate.failNext,
+    deviceUrl: `${issuer}/oauth/device`,
     authorize,
+    refuse: (address) => authorize(address, { sub: NOBODY }),
+    authorizeDevice,
     login(account) {
       const browse = (address) => authorize(address, account);
       return codeFlow({ tokenUrl, authorizeUrl, clientId, redirectUri: REDIRECT_URI, scope: SCOPE, browse });

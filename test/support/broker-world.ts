@@ -20,6 +20,8 @@ export interface WorldOptions {
   /** What stands in config.json. */
   readonly config?: Json;
   readonly startMs?: number;
+  /** Sends token requests. Default: to `token`. */
+  readonly fetch?: Endpoint["fetch"];
 }
 
 /** A moment on the wire as milliseconds since the epoch; NaN for one that is unset. */
@@ -41,6 +43,7 @@ export class World {
   readonly token: Endpoint;
   readonly log: { readonly level: string; readonly fields: unknown; readonly message: string }[] = [];
   readonly #config: Json | undefined;
+  readonly #fetch: Endpoint["fetch"];
   #daemon: Daemon | undefined;
   clock: ManualClock;
   #agent: Peer | undefined;
@@ -51,6 +54,7 @@ export class World {
     this.#config = options.config;
     this.clock = new ManualClock({ wallMs: options.startMs ?? START_MS });
     this.token = tokenEndpoint();
+    this.#fetch = options.fetch ?? this.token.fetch;
   }
 
   get agent(): Peer {
@@ -69,7 +73,7 @@ export class World {
     this.#daemon = await startDaemon({
       home: this.home,
       clock: this.clock,
-      fetch: this.token.fetch,
+      fetch: this.#fetch,
       log: { info: note("info"), warn: note("warn"), error: note("error") },
       ...(this.#config !== undefined && {
         config: parseConfig(JSON.stringify(this.#config), "config.json"),

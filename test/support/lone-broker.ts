@@ -62,6 +62,14 @@ export class LoneBroker {
         this.sent.push(request.grant.refreshToken?.reveal() ?? "");
         return await this.answer(request);
       },
+      login: {
+        protocol: {
+          authorize: () => Promise.reject(new Error("no login was expected")),
+          device: () => Promise.reject(new Error("no login was expected")),
+          revoke: () => Promise.reject(new Error("no logout was expected")),
+        },
+        openLoopback: () => Promise.reject(new Error("no login was expected")),
+      },
       readShared: (...about) => this.readShared(...about),
       fingerprintOf: () => "00000000",
       withRefreshDue: (grant) => grant,

@@ -158,6 +158,10 @@ describe("the OAuth client", () => {
     expect(client).toEqual({
       ...settings,
       providerId: "openai-codex",
+      login: {
+        redirect: { host: "localhost", ports: [1455, 1457], path: "/auth/callback" },
+        authorizeParameters: expect.objectContaining({ originator: "auth-broker" }),
+      },
       clientAuth: "none",
       rotationGraceMs: 10_000,
     });

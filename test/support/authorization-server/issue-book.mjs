@@ -19,6 +19,7 @@ export function issueBook(now) {
       const { sub, exp } = claims;
       const accountId = claims[ACCOUNT_CLAIM].chatgpt_account_id;
       accessTokens.set(access_token, { sub, accountId, expiresAtMs: exp * 1000 });
+      if (refresh_token === undefined) return;
       const print = fingerprint(refresh_token);
       if (issued(sub).at(-1) !== print) refreshTokens.set(sub, [...issued(sub), print]);
     },

@@ -36,8 +36,16 @@ export function memoryAdapter({ graceMs, now }) {
     }
 
     async findByUid(uid) {
+      return this.#where((record) => record.uid === uid);
+    }
+
+    async findByUserCode(userCode) {
+      return this.#where((record) => record.userCode === userCode);
+    }
+
+    #where(matches) {
       for (const [key, record] of records) {
-        if (key.startsWith(`${this.model}:`) && record.uid === uid) return record;
+        if (key.startsWith(`${this.model}:`) && matches(record)) return record;
       }
       return undefined;
     }

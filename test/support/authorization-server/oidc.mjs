@@ -8,6 +8,9 @@ export const ACCOUNT_CLAIM = "https://api.openai.com/auth";
 export const REDIRECT_URI = "http://127.0.0.1/callback";
 export const SCOPE = "openid profile email offline_access";
 
+/** A user who says no to everything. */
+export const NOBODY = "nobody";
+
 const RESOURCE = "https://api.example.test/v1";
 const THIRTY_DAYS_SEC = 30 * 86_400;
 
@@ -17,15 +20,22 @@ const THIRTY_DAYS_SEC = 30 * 86_400;
  *
  * @param {string} issuer
  * @param {{clientId: string, accounts: Map<string, LoginAccount>, adapter: (model: string) => object,
- *   rotate: boolean, ttlSec: () => number}} options
+ *   rotate: boolean, refreshTokens: boolean, deviceTtlSec: number, ttlSec: () => number}} options
  */
-export function openidProvider(issuer, { clientId, accounts, adapter, rotate, ttlSec }) {
+export function openidProvider(issuer, options) {
+  const { clientId, accounts, adapter, rotate, refreshTokens, deviceTtlSec, ttlSec } = options;
   return new Provider(issuer, {
     adapter,
     jwks: { keys: [signingKey()] },
     cookies: { keys: [randomBytes(16).toString("hex")] },
     clients: [publicClient(clientId)],
-    routes: { authorization: "/oauth/authorize", token: "/oauth/token", revocation: "/oauth/revoke" },
+    routes: {
+      authorization: "/oauth/authorize",
+      token: "/oauth/token",
+      revocation: "/oauth/revoke",
+      device_authorization: "/oauth/device",
+      code_verification: "/device",
+    },
     scopes: SCOPE.split(" "),
     claims: { openid: ["sub", ACCOUNT_CLAIM], email: ["email", "email_verified"] },
     conformIdTokenClaims: false,
@@ -47,11 +57,12 @@ export function openidProvider(issuer, { clientId, accounts, adapter, rotate, tt
         "https://api.openai.com/profile": { email: account.email },
       };
     },
-    issueRefreshToken: () => true,
+    issueRefreshToken: () => refreshTokens,
     expiresWithSession: () => false,
     rotateRefreshToken: rotate,
     features: {
       devInteractions: { enabled: false },
+      deviceFlow: { enabled: true },
       revocation: { enabled: true, allowedPolicy: () => true },
       resourceIndicators: jwtAccessTokens(ttlSec),
     },
@@ -66,20 +77,28 @@ export function openidProvider(issuer, { clientId, accounts, adapter, rotate, tt
       Session: THIRTY_DAYS_SEC,
       IdToken: ttlSec,
       Interaction: 600,
+      DeviceCode: deviceTtlSec,
     },
   });
 }
 
 /**
- * Says yes to every page of a login, as the account in `login_hint`.
+ * Says yes to every page of a login, as the account in `login_hint` or, where the client could not be
+ * given one, as `user`; no if that is `NOBODY`.
  *
  * @param {import("node:http").IncomingMessage} req
  * @param {import("node:http").ServerResponse} res
+ * @param {string} user
  */
-export async function approve(provider, req, res) {
+export async function approve(provider, req, res, user) {
   const { prompt, params, session } = await provider.interactionDetails(req, res);
+  const accountId = params.login_hint ?? user;
+  if (accountId === NOBODY) {
+    await provider.interactionFinished(req, res, { error: "access_denied" });
+    return;
+  }
   if (prompt.name === "login") {
-    await provider.interactionFinished(req, res, { login: { accountId: params.login_hint } });
+    await provider.interactionFinished(req, res, { login: { accountId } });
     return;
   }
   const grant = new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
@@ -106,7 +125,7 @@ function publicClient(clientId) {
     client_id: clientId,
     application_type: "native",
     token_endpoint_auth_method: "none",
-    grant_types: ["authorization_code", "refresh_token"],
+    grant_types: ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
     response_types: ["code"],
     // The port of a loopback address is free (RFC 8252 section 7.3).
     redirect_uris: [
@@ -114,6 +133,7 @@ function publicClient(clientId) {
       "http://127.0.0.1/auth/callback",
       "http://localhost/callback",
       "http://localhost/auth/callback",
+      "http://127.0.0.1/deviceauth/callback",
     ],
     id_token_signed_response_alg: "ES256",
   };

@@ -1,0 +1,58 @@
+import type { Broker } from "../broker/broker.ts";
+import type { Login } from "../broker/login-entry.ts";
+import { viewOf } from "../broker/status.ts";
+import { type Desk, stream, unary } from "./handler.ts";
+import { durationOf, timestampOf } from "./instants.ts";
+import { readLoginId, readLogout, readStartLogin, readSubmitLogin } from "./read-login.ts";
+import type { Message } from "./schema.ts";
+import { SERVICES, type Service } from "./schema.ts";
+import { serverDefinition } from "./services.ts";
+import { writeProfile } from "./write.ts";
+
+export function loginService(desk: Desk, broker: Broker): Service {
+  const { logins } = broker;
+  const shown = (login: Login): Message => ({ login: writeLogin(broker, login) });
+  return {
+    definition: serverDefinition(SERVICES.login),
+    implementation: {
+      StartLogin: unary(desk, async (message) => shown(await logins.start(readStartLogin(message)))),
+      WatchLogin: stream(desk, async function* (message, { signal }) {
+        for await (const login of logins.watch(readLoginId(message), signal)) yield shown(login);
+      }),
+      SubmitLogin: unary(desk, (message) => {
+        const { loginId, answer } = readSubmitLogin(message);
+        return shown(logins.submit(loginId, answer));
+      }),
+      CancelLogin: unary(desk, (message) => shown(logins.cancel(readLoginId(message)))),
+      ListLogins: unary(desk, () => ({ logins: logins.list().map((login) => writeLogin(broker, login)) })),
+      Logout: unary(desk, async (message) => {
+        const { profile, keepAtProvider } = readLogout(message);
+        return { ...(await broker.logout(profile, keepAtProvider)) };
+      }),
+    },
+  };
+}
+
+function writeLogin(broker: Broker, login: Login): Message {
+  const { id, profileId, flow, state, reason = "", profile, intervalMs, startedAtMs, expiresAtMs } = login;
+  const { provider, message, authorizeUrl, redirectUrl, userCode, verificationUrl } = login;
+  return {
+    loginId: id,
+    provider,
+    profileId,
+    flow: `LOGIN_FLOW_${flow}`,
+    state: `LOGIN_STATE_${state}`,
+    reason,
+    message,
+    authorizeUrl,
+    redirectUrl,
+    userCode,
+    verificationUrl,
+    verificationUrlComplete: login.verificationUrlComplete,
+    ...(intervalMs === undefined ? {} : { interval: durationOf(intervalMs) }),
+    startTime: timestampOf(startedAtMs),
+    expireTime: timestampOf(expiresAtMs),
+    notes: login.notes,
+    ...(profile === undefined ? {} : { profile: writeProfile(viewOf(broker.ctx, profile)) }),
+  };
+}
