@@ -1,6 +1,7 @@
+import { readlinkSync } from "node:fs";
 import { lstat, mkdir, readdir, symlink } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 /** Directories of Codex that all runs of a user share; made if they are missing, so that they can be linked. */
 const SHARED_DIRECTORIES = [
@@ -17,7 +18,7 @@ const PRIVATE = new Set([
   ...["auth.json", "auth.json.lock", "auth.lock", "models_cache.json", "tmp", ".sandbox_migration"],
   ...["app-server-control", "app-server-daemon", "packages"],
 ]);
-/** Codex finds its databases by CODEX_SQLITE_HOME. */
+/** A run has databases of its own. */
 const DATABASE = /\.sqlite(?:-shm|-wal)?$/;
 /** Codex writes its own skills into this child of `skills` at every start. */
 const OWN_SKILLS = ".system";
@@ -28,7 +29,7 @@ export const LOCKS = "thread-writer-locks";
 /** The user's own home of Codex. Inside a run on a private home it is the one behind that. */
 export function userHomeOf(env: NodeJS.ProcessEnv, root: string): string {
   const own = env.CODEX_HOME || join(env.HOME || homedir(), ".codex");
-  return own.startsWith(`${root}/`) && env.CODEX_SQLITE_HOME ? env.CODEX_SQLITE_HOME : own;
+  return own.startsWith(`${root}/`) ? dirname(readlinkSync(join(own, "config.toml"))) : own;
 }
 
 /**

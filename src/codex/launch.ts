@@ -6,20 +6,12 @@ import { LaunchError } from "./error.ts";
 import { linkUserHome, userHomeOf } from "./home.ts";
 import { hireJanitor } from "./janitor.ts";
 import { homesRoot, makeHome, sweepHomes } from "./private-home.ts";
-import { codexEnvironment, findCodex } from "./program.ts";
+import { codexArguments, codexEnvironment, findCodex } from "./program.ts";
 import { runToTheEnd } from "./run.ts";
 
 const PROVIDER = "openai-codex";
 /** Commands that ask nobody anything: they run on the user's own home, without a credential. */
 const OFFLINE = new Set(["completion", "features", "help", "mcp", "sandbox", "update"]);
-/** Ours, before the user's own arguments. */
-const ARGUMENTS = [
-  // Other stores do not read the file.
-  ...["-c", 'cli_auth_credentials_store="file"'],
-  // It would outlive the run and its home.
-  ...["--disable", "daemon_auto_start"],
-];
-
 /** What the person at the keyboard wants of the broker. */
 export interface LaunchOptions {
   readonly profile?: string | undefined;
@@ -71,12 +63,13 @@ export async function launchCodex(
   try {
     const userHome = userHomeOf(place.env, root);
     await linkUserHome(home, userHome);
-    const { env, setAside } = codexEnvironment(place.env, home, userHome);
+    const { env, setAside } = codexEnvironment(place.env, home);
+    const own = codexArguments(home);
     for (const name of setAside) place.note(`${name} is set aside: this run uses ${granted.lease.profile}`);
     return await runToTheEnd(granted, {
       ...{ broker, program, home, userHome, env, janitor, note: place.note },
-      args: [...ARGUMENTS, ...args],
-      resumed: options.failover && canResume(call) ? (id) => [...ARGUMENTS, ...call.resume(id)] : undefined,
+      args: [...own, ...args],
+      resumed: options.failover && canResume(call) ? (id) => [...own, ...call.resume(id)] : undefined,
       threadId: call.threadId,
     });
   } finally {

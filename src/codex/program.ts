@@ -15,11 +15,23 @@ const CONFLICTING = [
 export function codexEnvironment(
   env: NodeJS.ProcessEnv,
   home: string,
-  userHome: string,
 ): { readonly env: NodeJS.ProcessEnv; readonly setAside: readonly string[] } {
   const setAside = CONFLICTING.filter((name) => env[name] !== undefined && env[name] !== "");
   const rest = Object.fromEntries(Object.entries(env).filter(([name]) => !CONFLICTING.includes(name)));
-  return { env: { CODEX_SQLITE_HOME: userHome, ...rest, CODEX_HOME: home }, setAside };
+  return { env: { ...rest, CODEX_HOME: home }, setAside };
+}
+
+/** Ours, to stand before the user's own arguments. */
+export function codexArguments(home: string): readonly string[] {
+  return [
+    // Other stores do not read the file.
+    ...["-c", 'cli_auth_credentials_store="file"'],
+    // Its databases remember threads by paths that end with this run; a database of the user's own would
+    // then not find them again, while a new one is filled from the sessions (measured).
+    ...["-c", `sqlite_home=${JSON.stringify(home)}`],
+    // It would outlive the run and its home.
+    ...["--disable", "daemon_auto_start"],
+  ];
 }
 
 /**
