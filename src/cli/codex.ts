@@ -1,8 +1,7 @@
 import type { Command } from "commander";
-import { type LaunchOptions, launchCodex } from "../codex/launch.ts";
-import { here } from "./here.ts";
+import type { LaunchOptions } from "../codex/launch.ts";
+import { runCodex } from "./codex-run.ts";
 import { named } from "./options.ts";
-import { note } from "./output.ts";
 
 const EXAMPLE = `
 Codex finds its credential in a home of its own that is gone after the run; settings, sessions and
@@ -23,11 +22,4 @@ export function defineCodex(command: Command): void {
     .action(async (args: readonly string[], options: LaunchOptions) => {
       process.exitCode = await runCodex(args, options);
     });
-}
-
-/** Runs Codex on a credential of the broker. Rejects like `launchCodex`. */
-export function runCodex(args: readonly string[], options: LaunchOptions): Promise<number> {
-  const { env, argv } = process;
-  const say = (line: string) => note(`auth-broker: ${line}`);
-  return launchCodex(args, options, { env, stateDir: here().stateDir, self: argv[1] ?? "", note: say });
 }

@@ -1,5 +1,4 @@
-import { readlinkSync } from "node:fs";
-import { lstat, mkdir, readdir, symlink } from "node:fs/promises";
+import { lstatSync, mkdirSync, readdirSync, readlinkSync, symlinkSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 
@@ -20,6 +19,7 @@ const PRIVATE = new Set([
 ]);
 /** A run has databases of its own. */
 const DATABASE = /\.sqlite(?:-shm|-wal)?$/;
+const SKILLS = "skills";
 /** Codex writes its own skills into this child of `skills` at every start. */
 const OWN_SKILLS = ".system";
 
@@ -35,23 +35,21 @@ export function userHomeOf(env: NodeJS.ProcessEnv, root: string): string {
 /**
  * Gives an empty private home everything of the user's own but the login: by links, so that settings,
  * sessions and history are the same with and without the broker (layout of Codex 0.169, measured).
+ * Synchronous: for so many links several times faster than the thread pool.
  */
-export async function linkUserHome(home: string, userHome: string): Promise<void> {
-  const directories = SHARED_DIRECTORIES.map((name) => mkdir(join(userHome, name), { recursive: true }));
-  await Promise.all([mkdir(join(userHome, "skills"), { recursive: true }), ...directories]);
-  const [entries, skills] = await Promise.all([readdir(userHome), readdir(join(userHome, "skills"))]);
-  const found = entries.filter((name) => !PRIVATE.has(name) && !DATABASE.test(name) && name !== "skills");
+export function linkUserHome(home: string, userHome: string): void {
+  for (const name of [...SHARED_DIRECTORIES, SKILLS]) mkdirSync(join(userHome, name), { recursive: true });
+  const found = readdirSync(userHome).filter((name) => !PRIVATE.has(name) && !DATABASE.test(name));
   const names = new Set([...SHARED_DIRECTORIES, ...SHARED_FILES, ...found]);
-  await mkdir(join(home, "skills"));
-  const link = (name: string) => symlink(join(userHome, name), join(home, name));
-  await Promise.all([
-    ...[...names].map(link),
-    ...skills.filter((name) => name !== OWN_SKILLS).map((name) => link(join("skills", name))),
-  ]);
+  names.delete(SKILLS);
+  mkdirSync(join(home, SKILLS));
+  for (const name of readdirSync(join(userHome, SKILLS)))
+    if (name !== OWN_SKILLS) names.add(join(SKILLS, name));
+  for (const name of names) symlinkSync(join(userHome, name), join(home, name));
 }
 
 /** True for a directory of our own that nobody else can enter. */
-export async function isPrivate(path: string): Promise<boolean> {
-  const found = await lstat(path).catch(() => undefined);
+export function isPrivate(path: string): boolean {
+  const found = lstatSync(path, { throwIfNoEntry: false });
   return found?.isDirectory() === true && found.uid === process.geteuid?.() && (found.mode & 0o077) === 0;
 }

@@ -1,5 +1,7 @@
 import { rm } from "node:fs/promises";
+import { homedir } from "node:os";
 import { connect } from "../client/index.ts";
+import { places } from "../places.ts";
 import { type CodexCall, readCall } from "./arguments.ts";
 import { startChild } from "./child.ts";
 import { LaunchError } from "./error.ts";
@@ -25,8 +27,6 @@ export interface LaunchOptions {
 /** Where it runs. */
 export interface LaunchPlace {
   readonly env: NodeJS.ProcessEnv;
-  /** The broker's state directory, for systems without a place in memory. */
-  readonly stateDir: string;
   /** This program's own file: it may have been installed under the name `codex`. */
   readonly self: string;
   /** Says one line to the person. */
@@ -56,13 +56,13 @@ export async function launchCodex(
     ...(options.session !== undefined && { sessionId: options.session }),
     ...(model !== undefined && { model }),
   });
-  const root = await homesRoot(place.stateDir);
+  const root = homesRoot(stateDirOf(place.env));
   const sweep = sweepHomes(root).catch(() => {});
-  const home = await makeHome(root);
+  const home = makeHome(root);
   const janitor = hireJanitor(home);
   try {
     const userHome = userHomeOf(place.env, root);
-    await linkUserHome(home, userHome);
+    linkUserHome(home, userHome);
     const { env, setAside } = codexEnvironment(place.env, home);
     const own = codexArguments(home);
     for (const name of setAside) place.note(`${name} is set aside: this run uses ${granted.lease.profile}`);
@@ -77,6 +77,11 @@ export async function launchCodex(
     await sweep;
     janitor.dismiss();
   }
+}
+
+function stateDirOf(env: NodeJS.ProcessEnv): string {
+  const { platform } = process;
+  return places({ env, platform, home: homedir(), user: "" }).stateDir;
 }
 
 /** Login and logout would reach only the private home; another store would not read its file. */

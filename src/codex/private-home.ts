@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { readFileSync, readlinkSync } from "node:fs";
-import { mkdir, readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdir, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { LaunchError } from "./error.ts";
 import { isPrivate } from "./home.ts";
 
@@ -17,23 +17,24 @@ interface Owner {
 
 /**
  * The directory that holds the private homes of this user: in memory where the system has such a
- * place, else under `stateDir`. Rejects with `LaunchError` if neither can be used.
+ * place, else under `stateDir`. Throws `LaunchError` if neither can be used.
  */
-export async function homesRoot(stateDir: string): Promise<string> {
+export function homesRoot(stateDir: string): string {
   const uid = process.geteuid?.() ?? "user";
   for (const root of [join(IN_MEMORY, `auth-broker-${uid}`), join(stateDir, "codex")]) {
     // Anybody may have made the first one, so it counts only if it is ours and closed.
-    await mkdir(root, { recursive: root.startsWith(stateDir), mode: 0o700 }).catch(() => {});
-    if (process.platform === "win32" || (await isPrivate(root))) return root;
+    if (existsSync(dirname(root)) || root.startsWith(stateDir))
+      mkdirSync(root, { recursive: true, mode: 0o700 });
+    if (process.platform === "win32" || isPrivate(root)) return root;
   }
   throw new LaunchError(77, `no private directory can be made under ${IN_MEMORY} or ${stateDir}`);
 }
 
 /** Makes an empty home, named after this process. */
-export async function makeHome(root: string): Promise<string> {
+export function makeHome(root: string): string {
   const { pid, startTicks, namespace } = ownerNow();
   const home = join(root, `${pid}.${startTicks}.${namespace}.${randomBytes(6).toString("hex")}`);
-  await mkdir(home, { mode: 0o700 });
+  mkdirSync(home, { mode: 0o700 });
   return home;
 }
 

@@ -1,6 +1,6 @@
 import type { Acquired, Broker, Report } from "../client/index.ts";
 import { answerOf } from "./outcome.ts";
-import type { TurnEnd } from "./rollout.ts";
+import { findRollout, readRollout, type TurnEnd } from "./rollout.ts";
 import type { Ending, RunSetting } from "./setting.ts";
 
 /** How the run goes on. */
@@ -67,8 +67,6 @@ async function lastTurn(
   userHome: string,
   { threads, since }: Ending,
 ): Promise<{ readonly turn: TurnEnd; readonly threadId: string } | undefined> {
-  // Loaded when it is needed: nobody should wait for it before Codex starts.
-  const { findRollout, readRollout } = await import("./rollout.ts");
   const turns: { turn: TurnEnd; threadId: string }[] = [];
   for (const threadId of threads) {
     const path = await findRollout(userHome, threadId);

@@ -2,7 +2,6 @@ import { createReadStream } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { z } from "zod";
 
 /** One usage window as Codex writes it down. */
 export interface RolloutWindow {
@@ -23,32 +22,12 @@ export interface TurnEnd {
   readonly error?: { readonly code: string; readonly message: string; readonly httpStatus?: number };
 }
 
-const Window = z.object({
-  used_percent: z.number(),
-  window_minutes: z.number().nullish(),
-  resets_at: z.number().nullish(),
-});
-const ErrorInfo = z.union([
-  z.string(),
-  z.record(z.string(), z.object({ http_status_code: z.number().nullish() }).nullish()),
-]);
-const Line = z.object({
-  timestamp: z.string(),
-  type: z.string(),
-  payload: z.object({
-    type: z.string().optional(),
-    model: z.string().optional(),
-    rate_limits: z.object({ primary: Window.nullish(), secondary: Window.nullish() }).nullish(),
-    error: z.object({ message: z.string(), codex_error_info: ErrorInfo.nullish() }).nullish(),
-    item: z
-      .object({
-        type: z.string(),
-        content: z.array(z.object({ type: z.string(), text: z.string().optional() })).optional(),
-      })
-      .optional(),
-  }),
-});
-type Line = z.infer<typeof Line>;
+interface Line {
+  readonly atMs: number;
+  readonly type: unknown;
+  readonly payload: Fields;
+}
+type Fields = Readonly<Record<string, unknown>>;
 
 /** Only these lines are looked at; the others may be long. */
 const TELLING = /"(?:token_count|task_complete|turn_context|task_started|UserMessage)"/;
@@ -80,14 +59,15 @@ export async function readRollout(path: string, since: Date): Promise<TurnEnd> {
     crlfDelay: Number.POSITIVE_INFINITY,
   })) {
     const line = TELLING.test(text) ? lineOf(text) : undefined;
-    if (line !== undefined && Date.parse(line.timestamp) >= since.getTime()) end = after(end, line);
+    if (line !== undefined && line.atMs >= since.getTime()) end = after(end, line);
   }
   return end;
 }
 
 function lineOf(text: string): Line | undefined {
   try {
-    return Line.safeParse(JSON.parse(text)).data;
+    const line = fieldsOf(JSON.parse(text));
+    return { atMs: Date.parse(String(line.timestamp)), type: line.type, payload: fieldsOf(line.payload) };
   } catch {
     // The last line of a killed Codex may be cut.
     return undefined;
@@ -95,49 +75,60 @@ function lineOf(text: string): Line | undefined {
 }
 
 function after(end: TurnEnd, { type, payload }: Line): TurnEnd {
-  if (type === "turn_context") return payload.model === undefined ? end : { ...end, model: payload.model };
+  if (type === "turn_context")
+    return typeof payload.model === "string" ? { ...end, model: payload.model } : end;
   switch (payload.type) {
-    case "task_started":
-      return {
-        windows: end.windows,
-        ...(end.model !== undefined && { model: end.model }),
-        prompt: "",
-        isOver: false,
-      };
+    case "task_started": {
+      const { error: _error, ...rest } = end;
+      return { ...rest, prompt: "", isOver: false };
+    }
     case "token_count":
-      return { ...end, windows: { ...end.windows, ...windowsOf(payload.rate_limits) } };
+      return { ...end, windows: { ...end.windows, ...windowsOf(fieldsOf(payload.rate_limits)) } };
     case "item_completed":
-      return payload.item?.type === "UserMessage" ? { ...end, prompt: promptOf(payload.item.content) } : end;
+      return { ...end, ...promptOf(fieldsOf(payload.item)) };
     case "task_complete":
-      return { ...end, isOver: true, ...errorOf(payload.error) };
+      return { ...end, isOver: true, ...errorOf(fieldsOf(payload.error)) };
     default:
       return end;
   }
 }
 
-function windowsOf(limits: Line["payload"]["rate_limits"]): TurnEnd["windows"] {
+function windowsOf(limits: Fields): TurnEnd["windows"] {
   const windows: Record<string, RolloutWindow> = {};
-  for (const name of ["primary", "secondary"] as const) {
-    const window = limits?.[name];
-    if (window === undefined || window === null) continue;
+  for (const name of ["primary", "secondary"]) {
+    const window = fieldsOf(limits[name]);
+    const usedPercent = numberOf(window.used_percent);
+    const windowMinutes = numberOf(window.window_minutes);
+    const resetsAtSec = numberOf(window.resets_at);
+    if (usedPercent === undefined) continue;
     windows[name] = {
-      usedPercent: window.used_percent,
-      ...(window.window_minutes != null && { windowMinutes: window.window_minutes }),
-      ...(window.resets_at != null && { resetsAtSec: window.resets_at }),
+      usedPercent,
+      ...(windowMinutes !== undefined && { windowMinutes }),
+      ...(resetsAtSec !== undefined && { resetsAtSec }),
     };
   }
   return windows;
 }
 
-function promptOf(content: readonly { readonly text?: string | undefined }[] = []): string {
-  return content.flatMap(({ text }) => text ?? []).join("\n");
+function promptOf({ type, content }: Fields): Pick<TurnEnd, "prompt"> | undefined {
+  if (type !== "UserMessage" || !Array.isArray(content)) return undefined;
+  const texts = content.map((part) => fieldsOf(part).text).filter((text) => typeof text === "string");
+  return { prompt: texts.join("\n") };
 }
 
 /** Codes stand alone, or as the only key of an object with more. */
-function errorOf(error: Line["payload"]["error"]): Pick<TurnEnd, "error"> {
-  if (error === undefined || error === null) return {};
-  const info = error.codex_error_info ?? "";
-  const [code = "", more] = typeof info === "string" ? [info] : (Object.entries(info)[0] ?? []);
-  const httpStatus = more?.http_status_code;
-  return { error: { code, message: error.message, ...(httpStatus != null && { httpStatus }) } };
+function errorOf({ message, codex_error_info: info }: Fields): Pick<TurnEnd, "error"> {
+  if (typeof message !== "string") return {};
+  const [code = "", more] = typeof info === "string" ? [info] : (Object.entries(fieldsOf(info))[0] ?? []);
+  const httpStatus = numberOf(fieldsOf(more).http_status_code);
+  return { error: { code, message, ...(httpStatus !== undefined && { httpStatus }) } };
+}
+
+/** The fields of an object; none of anything else. */
+function fieldsOf(value: unknown): Fields {
+  return typeof value === "object" && value !== null ? (value as Fields) : {};
+}
+
+function numberOf(value: unknown): number | undefined {
+  return typeof value === "number" ? value : undefined;
 }

@@ -21,6 +21,8 @@ export interface ModelAnswer {
 }
 
 export interface CodexBackend {
+  /** Undefined on a socket. */
+  readonly port: number | undefined;
   readonly requests: readonly BackendRequest[];
   /** Answers requests with a good credential to the model; says `done` unless set. */
   model: (request: BackendRequest) => ModelAnswer | Promise<ModelAnswer>;
@@ -34,10 +36,11 @@ export interface CodexBackend {
 
 /**
  * What Codex talks to: accounts, models, and answers of the model as server-sent events. A bearer token
- * must be a JWT that has not expired and names the account of the header. Listens on a unix socket.
+ * must be a JWT that has not expired and names the account of the header. Listens on a unix socket, or
+ * on a port of 127.0.0.1.
  */
-export function startCodexBackend(options: {
-  readonly socket: string;
+export function startCodexBackend(options?: {
+  readonly socket?: string;
   readonly now?: () => number;
 }): Promise<CodexBackend>;
 

@@ -7,8 +7,8 @@ import { text } from "node:stream/consumers";
 
 const ACCOUNT_CLAIM = "https://api.openai.com/auth";
 
-/** @param {{socket: string, now?: () => number}} options */
-export async function startCodexBackend({ socket, now = Date.now }) {
+/** @param {{socket?: string, now?: () => number}} [options] */
+export async function startCodexBackend({ socket, now = Date.now } = {}) {
   /** @type {BackendRequest[]} */
   const requests = [];
   const refused = new Set();
@@ -47,9 +47,9 @@ export async function startCodexBackend({ socket, now = Date.now }) {
   server.on("upgrade", (_req, connection) => {
     connection.end("HTTP/1.1 426 Upgrade Required\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
   });
-  server.listen(socket);
+  server.listen(socket ?? { host: "127.0.0.1", port: 0 });
   await once(server, "listening");
-  return backend;
+  return Object.assign(backend, { port: server.address().port });
 }
 
 /** A whole answer of the model: some text, then the end of the turn. */
