@@ -145,7 +145,7 @@ export function tokenIn(pid: number): string | undefined {
 }
 
 /** Paths of the user's rollouts, the oldest first. */
-export async function rollouts(codexHome: string): Promise<readonly string[]> {
+async function rollouts(codexHome: string): Promise<readonly string[]> {
   const sessions = join(codexHome, "sessions");
   const names = existsSync(sessions) ? await readdir(sessions, { recursive: true }) : [];
   return names
