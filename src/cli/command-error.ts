@@ -1,5 +1,6 @@
 import { CommanderError } from "commander";
 import { BrokerFailure, describe } from "../domain/failure.ts";
+import { exitCodeOf } from "../rpc/exit.ts";
 import type { RemoteFailure } from "../rpc/remote.ts";
 import type { CodeName } from "../rpc/status.ts";
 
@@ -85,6 +86,10 @@ function ofOwnKind(error: Described): CommandError | undefined {
     case "ImportError":
     case "EndpointError":
       return new CommandError(Number(error.exit), error.message);
+    case "LaunchError":
+      return new CommandError(Number(error.exit), error.message, { help: String(error.help) });
+    case "BrokerError":
+      return ofBroker(error as Described & Omit<RemoteFailure, "message">);
     case "ConfigError":
       return new CommandError(78, error.message, { help: "auth-broker config schema" });
     case "StoreError":
@@ -94,4 +99,16 @@ function ofOwnKind(error: Described): CommandError | undefined {
     default:
       return undefined;
   }
+}
+
+function ofBroker(error: Error & Omit<RemoteFailure, "message">): CommandError {
+  const exit = exitCodeOf(error);
+  const { code, reason, help = exit === 69 ? "auth-broker serve" : "", retryTime, profiles } = error;
+  return new CommandError(exit, error.message, {
+    code,
+    reason,
+    help,
+    profiles,
+    ...(retryTime && { retryTime }),
+  });
 }

@@ -63,6 +63,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "run a program with a credential in its environment",
     define: async () => (await import("./run.ts")).defineRun,
   },
+  codex: {
+    summary: "run Codex on a credential of the broker",
+    define: async () => (await import("./codex.ts")).defineCodex,
+  },
   doctor: {
     summary: "look for what is wrong, with or without a running broker",
     define: async () => (await import("./doctor.ts")).defineDoctor,
@@ -77,7 +81,7 @@ const EXITS = `
 Exit codes:
   0 done · 64 called wrongly · 65 a file is not in its format · 66 no such file · 69 no broker there
   70 unexpected · 74 the state cannot be read or written · 75 try again later · 77 no permission
-  78 something must be set up, mended or logged in first · of run: the program's own
+  78 something must be set up, mended or logged in first · of run and codex: the program's own
 
 Example:
   $ auth-broker serve &

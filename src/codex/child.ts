@@ -1,0 +1,45 @@
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { once } from "node:events";
+import { constants } from "node:os";
+
+/** A terminal sends these to the program itself, so it would get them twice. */
+const FROM_TERMINAL: readonly NodeJS.Signals[] = ["SIGINT", "SIGQUIT", "SIGWINCH"];
+const FORWARDED: readonly NodeJS.Signals[] = [...FROM_TERMINAL, "SIGTERM", "SIGHUP"];
+
+/** A program that runs in place of this one. */
+export interface Child {
+  readonly pid: number;
+  /** Its own exit code, or 128+n for a signal, as a shell would give it. */
+  readonly ended: Promise<number>;
+}
+
+/**
+ * Starts a program on our own standard streams (`input`: text in place of standard input) and passes
+ * signals on to it until it has ended. Rejects with the error of the system if it cannot be run.
+ */
+export async function startChild(
+  program: string,
+  args: readonly string[],
+  { env, input }: { readonly env: NodeJS.ProcessEnv; readonly input?: string | undefined },
+): Promise<Child> {
+  const stdio: SpawnOptions["stdio"] = [input === undefined ? "inherit" : "pipe", "inherit", "inherit"];
+  const child = spawn(program, args, { stdio, env });
+  await once(child, "spawn");
+  // A program that ends before it has read everything is no failure of ours.
+  child.stdin?.on("error", () => {}).end(input);
+  return { pid: child.pid ?? 0, ended: endOf(child) };
+}
+
+async function endOf(child: ChildProcess): Promise<number> {
+  const isOnTerminal = process.stdin.isTTY === true;
+  const forward = (signal: NodeJS.Signals) => {
+    if (!(isOnTerminal && FROM_TERMINAL.includes(signal))) child.kill(signal);
+  };
+  for (const signal of FORWARDED) process.on(signal, forward);
+  try {
+    const [code, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
+    return code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
+  } finally {
+    for (const signal of FORWARDED) process.off(signal, forward);
+  }
+}

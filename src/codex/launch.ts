@@ -1,0 +1,110 @@
+import { rm } from "node:fs/promises";
+import { homedir } from "node:os";
+import { connect } from "../client/index.ts";
+import { places } from "../places.ts";
+import { type CodexCall, readCall } from "./arguments.ts";
+import { startChild } from "./child.ts";
+import { LaunchError } from "./error.ts";
+import { linkUserHome, userHomeOf } from "./home.ts";
+import { hireJanitor } from "./janitor.ts";
+import { homesRoot, makeHome, sweepHomes } from "./private-home.ts";
+import { codexArguments, codexEnvironment, findCodex } from "./program.ts";
+import { runToTheEnd } from "./run.ts";
+
+const PROVIDER = "openai-codex";
+/** Commands that ask nobody anything: they run on the user's own home, without a credential. */
+const OFFLINE = new Set(["completion", "features", "help", "mcp", "sandbox", "update"]);
+/** What the person at the keyboard wants of the broker. */
+export interface LaunchOptions {
+  readonly profile?: string | undefined;
+  /** Default: the model that the arguments for Codex name. */
+  readonly model?: string | undefined;
+  readonly session?: string | undefined;
+  /** False: a limit ends the run. */
+  readonly failover: boolean;
+}
+
+/** Where it runs. */
+export interface LaunchPlace {
+  readonly env: NodeJS.ProcessEnv;
+  /** This program's own file: it may have been installed under the name `codex`. */
+  readonly self: string;
+  /** Says one line to the person. */
+  readonly note: (line: string) => void;
+}
+
+/**
+ * Runs Codex on a credential of the broker, and gives Codex's own exit code. Rejects with `LaunchError` or
+ * `BrokerError` if Codex was not started.
+ */
+export async function launchCodex(
+  args: readonly string[],
+  options: LaunchOptions,
+  place: LaunchPlace,
+): Promise<number> {
+  const call = readCall(args);
+  refuse(call);
+  const program = findCodex(place.env, place.self);
+  if (call.isHelp || OFFLINE.has(call.command)) {
+    return (await startChild(program, args, { env: place.env })).ended;
+  }
+  await using broker = await connect({ env: place.env });
+  const model = options.model ?? call.model;
+  const granted = await broker.acquire({
+    provider: PROVIDER,
+    ...(options.profile !== undefined && { profile: options.profile }),
+    ...(options.session !== undefined && { sessionId: options.session }),
+    ...(model !== undefined && { model }),
+  });
+  const root = homesRoot(stateDirOf(place.env));
+  const sweep = sweepHomes(root).catch(() => {});
+  const home = makeHome(root);
+  const janitor = hireJanitor(home);
+  try {
+    const userHome = userHomeOf(place.env, root);
+    linkUserHome(home, userHome);
+    const { env, setAside } = codexEnvironment(place.env, home);
+    const own = codexArguments(home);
+    for (const name of setAside) place.note(`${name} is set aside: this run uses ${granted.lease.profile}`);
+    return await runToTheEnd(granted, {
+      ...{ broker, program, home, userHome, env, janitor, note: place.note },
+      args: [...own, ...args],
+      resumed: options.failover && canResume(call) ? (id) => [...own, ...call.resume(id)] : undefined,
+      threadId: call.threadId,
+    });
+  } finally {
+    await rm(home, { recursive: true, force: true });
+    await sweep;
+    janitor.dismiss();
+  }
+}
+
+function stateDirOf(env: NodeJS.ProcessEnv): string {
+  const { platform } = process;
+  return places({ env, platform, home: homedir(), user: "" }).stateDir;
+}
+
+/** Login and logout would reach only the private home; another store would not read its file. */
+function refuse({ command, subcommand, isHelp, overrides }: CodexCall): void {
+  if (isHelp) return;
+  const isLogin = command === "login" && subcommand === "";
+  if (isLogin || command === "logout") {
+    const help = isLogin ? "auth-broker login openai-codex" : "auth-broker profiles remove PROFILE";
+    throw new LaunchError(
+      64,
+      `the broker keeps the logins, so \`codex ${command}\` would change nothing`,
+      help,
+    );
+  }
+  if (overrides.includes("cli_auth_credentials_store")) {
+    throw new LaunchError(
+      64,
+      "the credential is handed over in a file, so cli_auth_credentials_store cannot be set for this run",
+      "leave that -c away; what config.toml says about it does no harm",
+    );
+  }
+}
+
+function canResume({ command, subcommand }: CodexCall): boolean {
+  return command === "exec" && (subcommand === "" || subcommand === "resume");
+}
