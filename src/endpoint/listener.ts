@@ -29,9 +29,12 @@ export interface Listener {
   connections(): number;
   /** Takes no more connections and removes the socket, if it is still ours. Open ones go on. */
   stop(): void;
-  /** Stops, destroys what is still connected, and resolves when no descriptor is left. */
+  /** Stops, waits a moment for peers to go, destroys what is still connected, and resolves when no descriptor is left. */
   close(): Promise<void>;
 }
+
+/** How long a closing listener waits for its peers to go by themselves, in milliseconds. */
+const LAST_WORDS_MS = 200;
 
 /** The client's magic (24 bytes) and the head of its SETTINGS frame (9): RFC 9113 section 3.4. */
 const PREFACE_BYTES = 33;
@@ -63,8 +66,11 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     stop,
     async close() {
       stop();
+      // What was said last, such as why a stream ends, must be read before its connection goes.
+      await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]);
+      const gone = [...sockets].map((socket) => new Promise((resolve) => socket.once("close", resolve)));
       for (const socket of sockets) socket.destroy();
-      await closed;
+      await Promise.all([closed, ...gone]);
     },
   };
 }

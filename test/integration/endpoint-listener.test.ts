@@ -223,8 +223,9 @@ describe("closing", () => {
     await held;
     const { closed } = await rawConnection(path);
     await until(() => listener.connections() === 2);
+    const refused = expect(answer).rejects.toMatchObject({ code: status.UNAVAILABLE });
     await listener.close();
-    await expect(answer).rejects.toMatchObject({ code: status.UNAVAILABLE });
+    await refused;
     await closed;
     expect(listener.connections()).toBe(0);
     await listener.close();
