@@ -164,6 +164,13 @@ describe("a status that a client's text names", () => {
     "Error: 402",
     "Error 402",
     "see [402]",
+    "  402: x",
+    "an error here: HTTP error 402: x",
+    "the status is bad: unexpected status 402: x",
+    "status: bad, last status: 402",
+    "error: bad, API error: 402",
+    "error (bad), API error (402)",
+    "error bad, API error 402",
     "402 - x",
     "402 {x",
     "402 (x",
@@ -181,6 +188,9 @@ describe("a status that a client's text names", () => {
     "HTTP 402-page",
     `${"x ".repeat(151)}HTTP 402: x`,
     "the 402 - x",
+    "error 40",
+    "error x02: x",
+    "error 402 xbad request - x",
   ])("none in %j", (body) => expect(reading("own", { body })).toBe("UNRECOGNIZED NONE"));
 
   it.each([

@@ -70,15 +70,17 @@ it.each([
 ])("%j is the number %j", (value, expected) => expect(asNumber(value)).toBe(expected));
 
 describe("an error object inside prose", () => {
-  const spent = "USAGE_LIMIT PROFILE";
+  const spent = "USAGE_LIMIT PROFILE 60000";
   it.each([
-    [`x {"code":"usage_limit_reached"}`, spent],
-    [`x {'code': 'usage_limit_reached'}`, spent],
-    [`x { code: "usage_limit_reached" }`, spent],
-    [`x {a:1,"code":"usage_limit_reached"}`, spent],
-    [`x {z:1,"code":"usage_limit_reached"}`, spent],
-    [String.raw`x {\"code\":\"usage_limit_reached\"}`, spent],
-    [String.raw`x {\n  \"code\": \"usage_limit_reached\"\n}`, spent],
+    [`x {"code":"usage_limit_reached","retry_after":60}`, spent],
+    [`x {'code': 'usage_limit_reached', 'retry_after': 60}`, spent],
+    [`x { code: "usage_limit_reached", retry_after: 60 }`, spent],
+    [`x {a:1,"code":"usage_limit_reached","retry_after":60}`, spent],
+    [`x {Z:1,"code":"usage_limit_reached","retry_after":60}`, spent],
+    [`x {@:1,"code":"usage_limit_reached","retry_after":60}`, "USAGE_LIMIT PROFILE"],
+    [`x {[:1,"code":"usage_limit_reached","retry_after":60}`, "USAGE_LIMIT PROFILE"],
+    [String.raw`x {\"code\":\"usage_limit_reached\",\"retry_after\":60}`, spent],
+    [String.raw`x {\n  \"code\": \"usage_limit_reached\",\n \"retry_after\": 60\n}`, spent],
     [`x {} {} {} {"code":"arrearage"}`, "BILLING PROFILE"],
     [`x {} {} {} {} {"code":"arrearage"}`, "UNRECOGNIZED NONE"],
     [`x {0} {"code":"arrearage"}`, "BILLING PROFILE"],
@@ -87,12 +89,15 @@ describe("an error object inside prose", () => {
 
   it("tells by its message, too", () => {
     const body = String.raw`x {"message":"You\u0027ve hit your usage limit"}`;
-    expect(reading("own", { body })).toBe(spent);
+    expect(reading("own", { body })).toBe("USAGE_LIMIT PROFILE");
   });
 
   it("leaves the prose before it to be read for a status, not the prose after", () => {
     expect(reading("own", { body: 'HTTP 402: {"message":"odd"}' })).toBe("BILLING PROFILE");
-    expect(reading("own", { body: '{"message":"odd"} HTTP 402: x' })).toBe("UNRECOGNIZED NONE");
+    expect(reading("own", { body: 'x {"message":"odd"} HTTP 402: x' })).toBe("UNRECOGNIZED NONE");
+    expect(reading("own", { body: String.raw`x {\"message\":\"odd\"} HTTP 402: x` })).toBe(
+      "UNRECOGNIZED NONE",
+    );
     expect(reading("own", { body: String.raw`HTTP 402: {\"message\":\"odd\"}` })).toBe("BILLING PROFILE");
   });
 });
