@@ -94,6 +94,7 @@ describe("words before a moment", () => {
     expect(waitOf("resets in a minute")).toBe(MINUTE);
     expect(waitOf("resets in one week")).toBe(7 * DAY);
     expect(waitOf("resets in 5 minutes and try harder")).toBe(5 * MINUTE);
+    expect(stated("resets Sept 1 UTC", Date.UTC(2026, 7, 30))).toBe(Date.UTC(2026, 8, 1));
   });
 });
 
@@ -217,6 +218,38 @@ describe("dates", () => {
     expect(atMs - now).toBeLessThanOrEqual(7 * DAY);
     const long = `${found.toLocaleDateString("en-US", { weekday: "long" })} at 1:00 PM`;
     expect(stated(`resets ${long}`, now)).toBe(atMs);
+  });
+});
+
+describe("what no calendar or clock shows is no moment", () => {
+  it.each([
+    ["2026-05-32 10:00 UTC", "2026-05-30"],
+    ["2026-06-00 10:00 UTC", "2026-05-30"],
+    ["2026-13-02 10:00 UTC", "2026-12-30"],
+    ["2026-00-10 10:00 UTC", "2025-12-05"],
+    ["2026/05/21 10:00 UTC", "2026-05-19"],
+    ["2026-05/21 10:00 UTC", "2026-05-19"],
+    ["20260-05-21 10:00 UTC", "2026-05-19"],
+    ["2026-05-19 24:30 UTC", "2026-05-19"],
+    ["2026-05-19 20:60 UTC", "2026-05-19"],
+    ["2026-05-19 20:30:61 UTC", "2026-05-19"],
+    ["sunny 1:00 PM UTC", "2026-05-19"],
+    ["May 210 UTC", "2026-05-19"],
+    ["Mayflower 21 10:00 UTC", "2026-05-19"],
+    ["ma 21 10:00 UTC", "2026-05-19"],
+  ])("%s", (text, day) => {
+    expect(stated(`resets ${text}`, Date.parse(`${day}T12:00:00Z`))).toBeUndefined();
+  });
+
+  it.each([
+    ["2026-05-19 23:30 UTC", utc(19, 23, 30)],
+    ["2026-05-19 20:59 UTC", utc(19, 20, 59)],
+    ["2026-05-19 20:30:60 UTC", utc(19, 20, 31)],
+    ["2026-05-31 10:00 UTC", undefined],
+    ["noon PST", utc(19, 20)],
+    ["Tue noon PDT", utc(19, 19)],
+  ])("%s is one", (text, atMs) => {
+    expect(stated(`resets ${text}`)).toBe(atMs);
   });
 });
 

@@ -2,7 +2,9 @@ import { dateAt, instantOf, type Zone } from "./civil-time.ts";
 import type { Token } from "./tokens.ts";
 import { readZone } from "./zone-text.ts";
 
-const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const MONTHS = "january february march april may june july august september october november december".split(
+  " ",
+);
 const DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 const DAY_MS = 86_400_000;
 /** A clock time that passed this recently is stale, not tomorrow's. */
@@ -118,9 +120,11 @@ function withYear(tokens: readonly Token[], month: number, day: number, at: numb
     : { month, day, end: at };
 }
 
+/** `may`, `sep`, `sept`, `september`; no word that only begins alike. */
 function monthOf(token: Token | undefined): number | undefined {
-  const at = token?.kind === "word" ? MONTHS.indexOf(token.text.slice(0, 3)) : -1;
-  return at < 0 || (token?.text.length ?? 0) > 9 ? undefined : at + 1;
+  if (token?.kind !== "word" || token.text.length < 3) return undefined;
+  const at = MONTHS.findIndex((name) => name.startsWith(token.text));
+  return at < 0 ? undefined : at + 1;
 }
 
 /** `7:58 pm`, `3pm`, `18:30:05`, `midnight`; a bare number is no time. */
