@@ -1,6 +1,4 @@
 import { setMaxListeners } from "node:events";
-import { homedir, userInfo } from "node:os";
-import { Server } from "@grpc/grpc-js";
 import { Broker } from "./broker/broker.ts";
 import { type Clock, systemClock } from "./broker/clock.ts";
 import type { Log } from "./broker/log.ts";
@@ -8,19 +6,8 @@ import { type Config, loadConfig } from "./config.ts";
 import { BrokerFailure } from "./domain/failure.ts";
 import { remainingMs } from "./domain/time.ts";
 import type { Address } from "./endpoint/address.ts";
-import { REQUEST_DEADLINE_MS, serverOptions } from "./endpoint/limits.ts";
-import { type Listener, listen } from "./endpoint/listener.ts";
-import {
-  adminPolicy,
-  agentPolicy,
-  type EndpointPolicy,
-  judgePeer,
-  limitedPolicy,
-  socketMode,
-} from "./endpoint/policy.ts";
-import { receiveDeadline } from "./endpoint/receive-deadline.ts";
 import { fingerprints, installKey } from "./key.ts";
-import { type Places, places } from "./places.ts";
+import { ownPlaces, type Places } from "./places.ts";
 import { createFetch, type Fetch } from "./provider/fetch.ts";
 import { drawRefreshDue } from "./provider/lifetime.ts";
 import { createLoginProtocol } from "./provider/login.ts";
@@ -28,11 +15,8 @@ import { createRefreshGrant } from "./provider/oauth.ts";
 import { buildProviders, type Providers } from "./provider/registry.ts";
 import { brokerHealth } from "./rpc/broker-health.ts";
 import { callers } from "./rpc/callers.ts";
-import { type Desk, guarded } from "./rpc/handler.ts";
-import { loginService } from "./rpc/login-service.ts";
-import { reflectionServices } from "./rpc/reflection.ts";
-import { SERVICES } from "./rpc/schema.ts";
-import { credentialService, profileService, statusService } from "./rpc/service.ts";
+import type { Desk } from "./rpc/handler.ts";
+import { closeAll, endpointPolicies, makeServers, openAll } from "./servers.ts";
 import { openLowdbStore } from "./store/lowdb.ts";
 import type { Store } from "./store/store.ts";
 import { VERSION } from "./version.ts";
@@ -61,8 +45,6 @@ export interface Daemon {
   stop(): Promise<void>;
 }
 
-/** How long a stopping server waits for calls that are under way. */
-const SHUTDOWN_MS = 2_000;
 const AWAKE_MS = 60_000;
 
 const SILENT: Log = { info: () => {}, warn: () => {}, error: () => {} };
@@ -73,7 +55,9 @@ const SILENT: Log = { info: () => {}, warn: () => {}, error: () => {} };
  */
 export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> {
   const { clock = systemClock, log = SILENT } = options;
-  const where = placesOf(options);
+  const where = ownPlaces(
+    options.home === undefined ? (options.env ?? process.env) : { AUTH_BROKER_HOME: options.home },
+  );
   const config = options.config ?? (await loadConfig(where.configFile));
   const store = await openLowdbStore({
     directory: where.stateDir,
@@ -168,12 +152,6 @@ async function serve(parts: Parts): Promise<Daemon> {
   };
 }
 
-function placesOf({ home, env = process.env }: DaemonOptions): Places {
-  const { username } = userInfo();
-  const own = home === undefined ? env : { AUTH_BROKER_HOME: home };
-  return places({ env: own, platform: process.platform, home: homedir(), user: username });
-}
-
 function brokerParts(parts: Parts, providers: Providers) {
   const { options, config, clock, log, key, store } = parts;
   const { connectTimeoutMs } = config.settings.refresh;
@@ -205,105 +183,4 @@ function brokerParts(parts: Parts, providers: Providers) {
       };
     },
   } satisfies Omit<ConstructorParameters<typeof Broker>[0], "ending">;
-}
-
-interface Endpoint {
-  readonly address: Address;
-  readonly policy: EndpointPolicy;
-}
-
-function endpointPolicies(config: Config, where: Places, ownUid: number | undefined): readonly Endpoint[] {
-  return [
-    { address: where.agentAddress, policy: agentPolicy(ownUid) },
-    { address: where.adminAddress, policy: adminPolicy(ownUid) },
-    ...config.endpoints.map((e) => ({ address: e.address, policy: limitedPolicy(e, ownUid) })),
-  ];
-}
-
-interface Servers {
-  readonly agent: Server;
-  readonly admin: Server;
-}
-
-function makeServers(
-  desk: Desk,
-  broker: Broker,
-  health: ReturnType<typeof brokerHealth>,
-  about: Parameters<typeof statusService>[2],
-): Servers {
-  const agentServices = [credentialService(desk, broker), statusService(desk, broker, about)];
-  const agentNames = [
-    SERVICES.credential,
-    SERVICES.status,
-    SERVICES.health,
-    SERVICES.reflection,
-    SERVICES.reflectionAlpha,
-  ];
-  const make = (own: typeof agentServices, names: readonly string[]): Server => {
-    const server = new Server({
-      ...serverOptions,
-      interceptors: [
-        receiveDeadline(REQUEST_DEADLINE_MS, (afterMs, fire) => broker.ctx.clock.timer(afterMs, fire)),
-      ],
-    });
-    for (const { definition, implementation } of [...own, health.service, ...reflectionServices(names)]) {
-      const isOurs = own.some((s) => s.implementation === implementation);
-      server.addService(definition, isOurs ? implementation : guarded(desk, implementation));
-    }
-    return server;
-  };
-  return {
-    agent: make(agentServices, agentNames),
-    admin: make(
-      [...agentServices, profileService(desk, broker), loginService(desk, broker)],
-      [SERVICES.profile, SERVICES.login, ...agentNames],
-    ),
-  };
-}
-
-async function openAll(
-  endpoints: readonly Endpoint[],
-  servers: Servers,
-  ownUid: number | undefined,
-  log: Log,
-): Promise<readonly Listener[]> {
-  const open: Listener[] = [];
-  try {
-    for (const { address, policy } of endpoints) {
-      open.push(
-        await listen({
-          name: policy.name,
-          address,
-          server: policy.admin ? servers.admin : servers.agent,
-          mode: socketMode(policy, ownUid),
-          admit: ({ uid }) => judgePeer(policy, uid, ownUid) !== "forbidden",
-          onError: (error) =>
-            log.error({ err: error, endpoint: policy.name }, "a connection could not be accepted"),
-        }),
-      );
-    }
-    return open;
-  } catch (error) {
-    await closeAll(open, servers);
-    throw error;
-  }
-}
-
-async function closeAll(listeners: readonly Listener[], servers: Servers): Promise<void> {
-  await Promise.all([shutDown(servers.agent), shutDown(servers.admin)]);
-  await Promise.all(listeners.map((listener) => listener.close()));
-}
-
-/** Lets calls end; after a while they are cut off, since an open stream would hold the server for ever. */
-function shutDown(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    const force = setTimeout(() => {
-      server.forceShutdown();
-      resolve();
-    }, SHUTDOWN_MS);
-    server.tryShutdown(() => {
-      clearTimeout(force);
-      resolve();
-    });
-  });
 }

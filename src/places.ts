@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { homedir, userInfo } from "node:os";
 import { posix, win32 } from "node:path";
 import { type Address, parseAddress } from "./endpoint/address.ts";
 import { EndpointError } from "./endpoint/error.ts";
@@ -11,6 +12,24 @@ export interface Places {
   readonly runDir: string;
   readonly agentAddress: Address;
   readonly adminAddress: Address;
+}
+
+/** The places of the user who runs this process. Throws `EndpointError` as `places` does. */
+export function ownPlaces(env: Surroundings["env"]): Places {
+  const { platform } = process;
+  // A user without an entry in the password file has no name; only pipes need it.
+  const user = platform === "win32" ? userInfo().username : "";
+  return places({ env, platform, home: ownHome(env), user });
+}
+
+/** The home directory of the user who runs this process. Throws `EndpointError` (78) if there is none. */
+export function ownHome(env: Surroundings["env"]): string {
+  try {
+    return homedir();
+  } catch (cause) {
+    if (env.AUTH_BROKER_HOME) return "/";
+    throw new EndpointError(78, "this user has no home directory; set HOME or AUTH_BROKER_HOME", { cause });
+  }
 }
 
 /** What the places depend on; `process.env`, `process.platform`, `os.homedir()` and `os.userInfo().username`. */

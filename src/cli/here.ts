@@ -1,21 +1,11 @@
-import { homedir, userInfo } from "node:os";
-import { type Places, places } from "../places.ts";
-import { CommandError } from "./command-error.ts";
+import { ownHome, ownPlaces, type Places } from "../places.ts";
 
-/** The places of the user who runs this. Throws `EndpointError`, or `CommandError` (78) if there is no home. */
+/** The places of the user who runs this. Throws `EndpointError` (78) if there are none. */
 export function here(): Places {
-  const { env, platform } = process;
-  // A user without an entry in the password file has no name; only pipes need it.
-  const user = platform === "win32" ? userInfo().username : "";
-  return places({ env, platform, home: homeDirectory(), user });
+  return ownPlaces(process.env);
 }
 
-/** The user's home directory. */
+/** The user's home directory. Throws `EndpointError` (78) if there is none. */
 export function homeDirectory(): string {
-  try {
-    return homedir();
-  } catch {
-    if (process.env.AUTH_BROKER_HOME) return "/";
-    throw new CommandError(78, "this user has no home directory", { help: "set HOME or AUTH_BROKER_HOME" });
-  }
+  return ownHome(process.env);
 }

@@ -1,11 +1,5 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { constants } from "node:os";
+import { startChild } from "../codex/child.ts";
 import { note } from "./output.ts";
-
-/** A terminal sends these to the program itself, so it would get them twice. */
-const FROM_TERMINAL: readonly NodeJS.Signals[] = ["SIGINT", "SIGQUIT", "SIGWINCH"];
-const FORWARDED: readonly NodeJS.Signals[] = [...FROM_TERMINAL, "SIGTERM", "SIGHUP"];
 
 /**
  * Runs a program on our own standard streams and passes signals on to it. Resolves with the exit code
@@ -16,19 +10,11 @@ export async function runChild(
   args: readonly string[],
   env: NodeJS.ProcessEnv,
 ): Promise<number> {
-  const child = spawn(program, args, { stdio: "inherit", env });
-  const isOnTerminal = process.stdin.isTTY === true;
-  const forward = (signal: NodeJS.Signals) => {
-    if (!(isOnTerminal && FROM_TERMINAL.includes(signal))) child.kill(signal);
-  };
-  for (const signal of FORWARDED) process.on(signal, forward);
   try {
-    const [code, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
-    return code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
+    const child = await startChild(program, args, { env });
+    return await child.ended;
   } catch (error) {
     return notRun(program, error as NodeJS.ErrnoException);
-  } finally {
-    for (const signal of FORWARDED) process.off(signal, forward);
   }
 }
 

@@ -1,7 +1,6 @@
-import { homedir, userInfo } from "node:os";
 import { setTimeout as after } from "node:timers/promises";
 import { type Address, parseAddress } from "../endpoint/address.ts";
-import { places } from "../places.ts";
+import { ownPlaces } from "../places.ts";
 import { bodyBytes, plainHeaders } from "./answer.ts";
 import type { Callback } from "./attempt.ts";
 import { type Channel, openChannel } from "./channel.ts";
@@ -62,8 +61,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Broker> {
 function addressOf({ address, env = process.env }: ConnectOptions): Address {
   if (typeof address === "string") return parseAddress(address);
   if (address !== undefined) return address;
-  const { platform } = process;
-  return places({ env, platform, home: homedir(), user: userInfo().username }).agentAddress;
+  return ownPlaces(env).agentAddress;
 }
 
 /** The broker as one program sees it. Every failure is a `BrokerError`; none holds a token. */

@@ -1,7 +1,6 @@
 import { rm } from "node:fs/promises";
-import { homedir } from "node:os";
 import { connect } from "../client/index.ts";
-import { places } from "../places.ts";
+import { ownPlaces } from "../places.ts";
 import { type CodexCall, readCall } from "./arguments.ts";
 import { startChild } from "./child.ts";
 import { LaunchError } from "./error.ts";
@@ -56,7 +55,7 @@ export async function launchCodex(
     ...(options.session !== undefined && { sessionId: options.session }),
     ...(model !== undefined && { model }),
   });
-  const root = homesRoot(stateDirOf(place.env));
+  const root = homesRoot(ownPlaces(place.env).stateDir);
   const sweep = sweepHomes(root).catch(() => {});
   const home = makeHome(root);
   const janitor = hireJanitor(home);
@@ -77,11 +76,6 @@ export async function launchCodex(
     await sweep;
     janitor.dismiss();
   }
-}
-
-function stateDirOf(env: NodeJS.ProcessEnv): string {
-  const { platform } = process;
-  return places({ env, platform, home: homedir(), user: "" }).stateDir;
 }
 
 /** Login and logout would reach only the private home; another store would not read its file. */
