@@ -14,9 +14,12 @@ import "zod";
 const [home] = process.argv.slice(2);
 const protos = [
   "authbroker/v1/credential.proto",
+  "authbroker/v1/login.proto",
   "authbroker/v1/profile.proto",
   "authbroker/v1/status.proto",
   "grpc/health/v1/health.proto",
+  "grpc/reflection/v1/reflection.proto",
+  "grpc/reflection/v1alpha/reflection.proto",
 ];
 const includeDirs = [fileURLToPath(new URL("../proto", import.meta.url))];
 const loaded = loadSync(protos, { includeDirs, enums: String, longs: Number, defaults: true });

@@ -25,6 +25,8 @@ async function startMs(args, home) {
   }
   const ms = performance.now() - began;
   health.close();
+  // What is loaded behind the readiness counts too.
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
   const rssMiB = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]) / 1024;
   await new Promise((resolve) => {
     child.once("exit", resolve);

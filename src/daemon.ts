@@ -9,9 +9,8 @@ import type { Address } from "./endpoint/address.ts";
 import { fingerprints, installKey } from "./key.ts";
 import { ownPlaces, type Places } from "./places.ts";
 import { createFetch, type Fetch } from "./provider/fetch.ts";
+import { lateLoginProtocol, lateRefreshGrant, loadLate } from "./provider/late.ts";
 import { drawRefreshDue } from "./provider/lifetime.ts";
-import { createLoginProtocol } from "./provider/login.ts";
-import { createRefreshGrant } from "./provider/oauth.ts";
 import { buildProviders, type Providers } from "./provider/registry.ts";
 import { brokerHealth } from "./rpc/broker-health.ts";
 import { callers } from "./rpc/callers.ts";
@@ -123,6 +122,9 @@ async function serve(parts: Parts): Promise<Daemon> {
   phase.now = "ready";
   health.changed();
   log.info({ version: VERSION, endpoints: policies.map((p) => p.policy.name) }, "the broker serves");
+  const late = loadLate();
+  // Whoever needs it then asks again, and is told.
+  late.catch((error: unknown) => log.error({ err: error }, "a part of the program cannot be loaded"));
   const stop = async () => {
     phase.now = "draining";
     // The clock's timers keep no process alive, and with its sockets closed nothing else might.
@@ -135,6 +137,7 @@ async function serve(parts: Parts): Promise<Daemon> {
       health.end();
       await closeAll(listeners, servers);
       await broker.settle().finally(() => store.close());
+      await late.catch(() => {});
     } finally {
       clearInterval(awake);
     }
@@ -165,9 +168,9 @@ function brokerParts(parts: Parts, providers: Providers) {
     providerOf: providers.providerFor,
     isKnown: (id: string) => providers.get(id) !== undefined,
     configured: [...config.providers.keys()],
-    refreshGrant: createRefreshGrant({ fetch }),
+    refreshGrant: lateRefreshGrant({ fetch }),
     login: {
-      protocol: createLoginProtocol({ fetch }),
+      protocol: lateLoginProtocol({ fetch }),
       openLoopback: async (...about) => (await import("./endpoint/loopback.ts")).openLoopback(...about),
     },
     // Other programs' formats are loaded only where a login is shared with one.

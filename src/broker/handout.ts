@@ -6,6 +6,7 @@ import type { Choice } from "../domain/selection.ts";
 import { type Now, wallOf } from "../domain/time.ts";
 import { refreshPermission } from "../domain/token.ts";
 import { transition } from "../domain/transition.ts";
+import type { Provider } from "../provider/provider.ts";
 import { type Caller, type Context, sessionKey } from "./context.ts";
 import { type Channel, LEASE_MS } from "./lease.ts";
 
@@ -20,9 +21,28 @@ export interface Handout {
   readonly expiresAtMs: number;
   readonly trial: boolean;
   readonly costClass: CostClass;
+  /** The same object for every hand-out of the profile until that changes. */
+  readonly given: Given;
+}
+
+/** What a hand-out gives, whoever asks. */
+export interface Given {
   readonly credential: Credential;
   /** Ready-to-send headers; made when the answer is encoded. */
   readonly headers: () => Readonly<Record<string, string>>;
+}
+
+const GIVEN = new WeakMap<Profile, Given>();
+
+function givenOf(profile: Profile, provider: Provider): Given {
+  const known = GIVEN.get(profile);
+  if (known !== undefined) return known;
+  const given = {
+    credential: credentialOf(profile, provider.baseUrl),
+    headers: () => provider.headers(profile.grant, profile.account),
+  };
+  GIVEN.set(profile, given);
+  return given;
 }
 
 /** Hands out what was chosen: binds the session, opens a trial, writes the lease, starts a refresh that is due. */
@@ -84,8 +104,7 @@ function leased(
     expiresAtMs,
     trial,
     costClass: profile.costClass,
-    credential: credentialOf(profile, provider.baseUrl),
-    headers: () => provider.headers(profile.grant, profile.account),
+    given: givenOf(profile, provider),
   };
 }
 

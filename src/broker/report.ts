@@ -51,7 +51,7 @@ export async function report(
 ): Promise<ReportAnswer> {
   const lease = leaseOf(ctx, seen.leaseId, caller);
   const model = seen.model === "" ? lease.request.model : seen.model;
-  const read = readingOf(ctx, seen, lease, model);
+  const read = await readingOf(ctx, seen, lease, model);
   const applied = await apply(ctx, seen, lease, read, model);
   const reading = placed(read, applied.after, model, ctx.clock.now());
   closeTrial(ctx, lease, applied.after);
@@ -88,10 +88,11 @@ function leaseOf(ctx: Context, leaseId: string, caller: Caller): ReadLease {
   return lease;
 }
 
-function readingOf(ctx: Context, seen: Seen, lease: ReadLease, model: string): Reading {
+async function readingOf(ctx: Context, seen: Seen, lease: ReadLease, model: string): Promise<Reading> {
   if (seen.response !== undefined) {
-    const { classify } = ctx.providerOf(lease.request.provider);
-    return classify({ ...seen.response, model }, { longestWindowMs: ctx.settings.cooldown.longestWindowMs });
+    const provider = ctx.providerOf(lease.request.provider);
+    const { longestWindowMs } = ctx.settings.cooldown;
+    return provider.classify({ ...seen.response, model }, { longestWindowMs });
   }
   const outcome = seen.outcome ?? "UNRECOGNIZED";
   return {

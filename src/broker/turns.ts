@@ -43,16 +43,14 @@ export class Turns {
 /** The earliest moment ahead at which something about the profile ends by itself. */
 function nextTurn(profile: Profile, now: Now): Deadline | undefined {
   const { cooldowns, backoff, lastAttempt, grant } = profile;
-  const ends = [
-    ...cooldowns.map((c) => c.until),
-    backoff?.until,
-    lastAttempt,
-    grant.kind === "api_key" ? undefined : grant.expires,
-  ];
   let soonest: Deadline | undefined;
-  for (const end of ends) {
-    if (end === undefined || remainingMs(end, now) === 0) continue;
+  const consider = (end: Deadline | undefined) => {
+    if (end === undefined || remainingMs(end, now) === 0) return;
     if (soonest === undefined || remainingMs(end, now) < remainingMs(soonest, now)) soonest = end;
-  }
+  };
+  for (const { until } of cooldowns) consider(until);
+  consider(backoff?.until);
+  consider(lastAttempt);
+  consider(grant.kind === "api_key" ? undefined : grant.expires);
   return soonest;
 }

@@ -131,7 +131,7 @@ function toldGranted(
 
 /** The lease's end, or the moment at which the token no longer stays valid for as long as asked. */
 function usefulUntilMs(handout: Handout, request: Request, now: Now): number {
-  const { expires } = handout.credential;
+  const { expires } = handout.given.credential;
   if (expires === undefined) return handout.expiresAtMs;
   const endMs = wallOf(expires, now) - request.minValidForMs + 1;
   return Math.max(now.wallMs + 1, Math.min(handout.expiresAtMs, endMs));

@@ -94,7 +94,8 @@ export interface Provider {
   headers(grant: Grant, account: Account): Readonly<Record<string, string>>;
   /** Who a grant belongs to, as far as its tokens tell (unverified claims of a JWT). */
   accountOf(grant: Grant): Account;
-  readonly classify: Classify;
+  /** Reads an answer. The dialect is loaded with the first one, if it is not there yet. */
+  classify(...about: Parameters<Classify>): Promise<Reading>;
 }
 
 /** What the token endpoint's answer means for a refresh. */

@@ -4,23 +4,21 @@ import type { Redirect } from "../domain/login.ts";
 import { BUILT_IN_PROVIDERS, type BuiltInProvider, isBuiltIn } from "../domain/provider-ids.ts";
 import { accountOf } from "./account.ts";
 import { anthropic } from "./anthropic.ts";
-import { classifyFor } from "./classify.ts";
 import { readClientSecret } from "./client-secret.ts";
 import type { OAuthDefinition, ProviderDefinition } from "./definition.ts";
-import { loadZones } from "./dialect/civil-time.ts";
 import { ownProvider } from "./generic.ts";
 import { githubCopilot } from "./github-copilot.ts";
 import { googleAntigravity } from "./google-antigravity.ts";
 import { googleGeminiCli } from "./google-gemini-cli.ts";
 import { bearer, withTemplates } from "./headers.ts";
 import { kimi } from "./kimi.ts";
+import { loadDialects } from "./late.ts";
 import { minimax } from "./minimax.ts";
 import { openaiApi } from "./openai-api.ts";
 import { openaiCodex } from "./openai-codex.ts";
 import { openrouter } from "./openrouter.ts";
-import type { LoginTraits, OAuthClient, Provider } from "./provider.ts";
+import type { Classify, LoginTraits, OAuthClient, Provider } from "./provider.ts";
 import { qwen } from "./qwen.ts";
-import { withRules } from "./rules.ts";
 import { xai } from "./xai.ts";
 
 const BUILT_IN: Readonly<Record<BuiltInProvider, ProviderDefinition>> = {
@@ -49,7 +47,6 @@ export interface Providers {
 
 /** Puts the operator's settings over the built-in data, and the operator's rules before the built-in reading. */
 export function buildProviders({ providers, rules }: Pick<Config, "providers" | "rules">): Providers {
-  loadZones();
   const ids = [...new Set<string>([...BUILT_IN_PROVIDERS, ...providers.keys()])];
   const known = new Map(ids.map((id) => [id, buildProvider(id, providers.get(id) ?? {}, rules)]));
   const get = (id: string) => known.get(canonicalProvider(id));
@@ -80,7 +77,18 @@ function buildProvider(id: string, settings: ProviderConfig, rules: readonly Ope
           },
     headers: withTemplates(definition.headers ?? bearer, settings.headers ?? {}),
     accountOf,
-    classify: withRules(classifyFor(id), rules, id),
+    classify: classifierOf(id, rules),
+  };
+}
+
+function classifierOf(id: string, rules: readonly OperatorRule[]): Provider["classify"] {
+  let classify: Classify | undefined;
+  return async (response, limits) => {
+    if (classify === undefined) {
+      const { classifyFor, withRules } = await loadDialects();
+      classify ??= withRules(classifyFor(id), rules, id);
+    }
+    return classify(response, limits);
   };
 }
 

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { answerBy, type Patience } from "../broker/acquire.ts";
 import type { Broker } from "../broker/broker.ts";
+import type { Clock } from "../broker/clock.ts";
 import {
   acknowledgeBan,
   change,
@@ -14,6 +15,7 @@ import { idOf, listViews, summarize, viewOf, warningsOf } from "../broker/status
 import { watchProfiles } from "../broker/watch-profiles.ts";
 import { mergeAccounts } from "../domain/account.ts";
 import { canonicalProfileId } from "../domain/alias.ts";
+import type { Deadline } from "../domain/time.ts";
 import { type CallInfo, type Desk, stream, unary } from "./handler.ts";
 import { timestampOf } from "./instants.ts";
 import {
@@ -48,13 +50,7 @@ export interface About {
 const DEFAULT_PAGE = 100;
 
 export function credentialService(desk: Desk, broker: Broker): Service {
-  const patience = (info: CallInfo, maxWaitMs: number): Patience => ({
-    maxWaitMs,
-    deadline: answerBy(broker.ctx.clock.now(), info.leftMs),
-    get signal() {
-      return info.signal;
-    },
-  });
+  const patience = (info: CallInfo, maxWaitMs: number) => new CallPatience(broker.ctx.clock, info, maxWaitMs);
   return {
     definition: serverDefinition(SERVICES.credential),
     implementation: {
@@ -78,6 +74,23 @@ export function credentialService(desk: Desk, broker: Broker): Service {
       }),
     },
   };
+}
+
+/** Most calls are answered at once; what only waiting needs is made when it is asked for. */
+class CallPatience implements Patience {
+  readonly maxWaitMs: number;
+  readonly deadline: Deadline;
+  readonly #info: CallInfo;
+
+  constructor(clock: Clock, info: CallInfo, maxWaitMs: number) {
+    this.maxWaitMs = maxWaitMs;
+    this.deadline = answerBy(clock.now(), info.leftMs);
+    this.#info = info;
+  }
+
+  get signal(): AbortSignal {
+    return this.#info.signal;
+  }
 }
 
 export function statusService(desk: Desk, broker: Broker, about: About): Service {

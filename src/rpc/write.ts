@@ -1,7 +1,8 @@
-import type { Handout } from "../broker/handout.ts";
+import type { Given, Handout } from "../broker/handout.ts";
 import type { Next } from "../broker/next.ts";
 import type { ReportAnswer } from "../broker/report.ts";
 import type { CorruptView, ProfileView, ProviderSummary } from "../broker/status.ts";
+import type { Credential } from "../domain/credential.ts";
 import type { Explanation } from "../domain/explain.ts";
 import { expiryOf } from "../domain/grant.ts";
 import type { Profile } from "../domain/profile.ts";
@@ -12,9 +13,8 @@ import { durationOf, timestampOf } from "./instants.ts";
 import type { Message } from "./schema.ts";
 import { writeUnavailable } from "./status.ts";
 
-/** A hand-out on the wire. With the store's record encoder the only place that opens an access token. */
+/** A hand-out on the wire. */
 export function writeHandout(handout: Handout): Message {
-  const { credential } = handout;
   return {
     lease: {
       leaseId: handout.leaseId,
@@ -27,17 +27,29 @@ export function writeHandout(handout: Handout): Message {
       trial: handout.trial,
       costClass: `COST_CLASS_${handout.costClass}`,
     },
-    credential: {
-      ...writeSecret(handout),
-      baseUrl: credential.baseUrl,
-      headers: handout.headers(),
-      attributes: credential.attributes,
-    },
+    credential: writeGiven(handout.given),
   };
 }
 
-function writeSecret({ credential }: Handout): Message {
-  const { secret, expires } = credential;
+/** Most hand-outs give what the one before gave. */
+const WRITTEN = new WeakMap<Given, Message>();
+
+function writeGiven(given: Given): Message {
+  const written = WRITTEN.get(given);
+  if (written !== undefined) return written;
+  const { credential, headers } = given;
+  const message = {
+    ...writeSecret(credential),
+    baseUrl: credential.baseUrl,
+    headers: headers(),
+    attributes: credential.attributes,
+  };
+  WRITTEN.set(given, message);
+  return message;
+}
+
+/** With the store's record encoder the only place that opens an access token. */
+function writeSecret({ secret, expires }: Credential): Message {
   if (secret.kind === "api_key") return { apiKey: { key: secret.key.reveal() } };
   return {
     oauth: {

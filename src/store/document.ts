@@ -22,7 +22,7 @@ const Envelope = z.strictObject({
   record: z.unknown(),
 });
 
-/** What tells which version wrote a document, read first so that the message can say so. */
+/** What tells which version wrote a document, so that the message can say so. */
 const Marks = z.object({ format: z.number(), seal: z.object({ algorithm: z.string().max(32) }) });
 
 /** Strict: neither a byte order mark nor broken UTF-8 is passed over. */
@@ -90,14 +90,16 @@ function encodeDocument<T>(entry: Entry<T>, path: string, codec: Codec<T>): Uint
 /** Throws `Damage`. */
 function decodeDocument<T>(bytes: Uint8Array, codec: Codec<T>): Entry<T> {
   if (bytes.length > LONGEST_DOCUMENT) throw new Damage(`it is larger than ${LONGEST_DOCUMENT} bytes`);
-  const { revision, record } = parsed(Envelope, checkedFormat(json(bytes)));
+  const document = json(bytes);
+  const { revision, record } = parsed(Envelope, document, () => refuseOtherFormat(document));
   return { value: codec.decode(record), revision, reserve: false };
 }
 
-/** Parses with a zod schema; tells only where and what kind of thing is wrong. */
-export function parsed<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
+/** Parses with a zod schema; tells only where and what kind of thing is wrong, unless `explain` throws better. */
+export function parsed<S extends z.ZodType>(schema: S, value: unknown, explain?: () => void): z.output<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
+  explain?.();
   const issue = result.error.issues[0];
   const field = issue?.path.join(".") || "the document";
   throw new Damage(`${field} is not as expected (${issue?.code ?? "unknown"})`);
@@ -112,11 +114,11 @@ function json(bytes: Uint8Array): unknown {
   }
 }
 
-function checkedFormat(document: unknown): unknown {
+/** Throws if the document says that this version cannot read it. */
+function refuseOtherFormat(document: unknown): void {
   const { format, seal } = parsed(Marks, document);
   if (format !== FORMAT) throw new Damage(`it has format ${format}; this version reads format ${FORMAT}`);
   if (seal.algorithm !== "none") {
     throw new Damage(`it is sealed with ${JSON.stringify(seal.algorithm)}, which this version cannot open`);
   }
-  return document;
 }

@@ -33,8 +33,6 @@ export function profileOfFileName(name: string): string | undefined {
 }
 
 function encode(text: string): string {
-  return Buffer.from(text).reduce((name, byte) => {
-    const character = String.fromCharCode(byte);
-    return name + (/[a-z0-9_-]/.test(character) ? character : `%${byte.toString(16).padStart(2, "0")}`);
-  }, "");
+  const bytes = Buffer.from(text).toString("latin1");
+  return bytes.replace(/[^a-z0-9_-]/g, (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }

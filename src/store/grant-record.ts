@@ -3,22 +3,23 @@ import type { Grant } from "../domain/grant.ts";
 import { Secret } from "../domain/secret.ts";
 import type { Now } from "../domain/time.ts";
 import { at } from "../domain/time.ts";
+import { list, maybe } from "./record-schema.ts";
 
-const instant = z.number().exactOptional();
+const instant = maybe(z.number());
 
 /** A grant as it stands in the file, secrets in the clear. */
 export const GrantRecord = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("oauth"),
     accessToken: z.string(),
-    refreshToken: z.string().min(1).exactOptional(),
-    idToken: z.string().exactOptional(),
+    refreshToken: maybe(z.string().min(1)),
+    idToken: maybe(z.string()),
     tokenType: z.string(),
     expiresAtMs: instant,
-    lifetimeMs: z.number().exactOptional(),
+    lifetimeMs: maybe(z.number()),
     refreshDueAtMs: instant,
     issuedAtMs: instant,
-    scopes: z.array(z.string()).readonly(),
+    scopes: list(z.string()),
   }),
   z.object({
     kind: z.literal("token"),

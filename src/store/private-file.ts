@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, constants, fchmodSync, fstatSync, openSync, readFileSync } from "node:fs";
+import { closeSync, constants, fchmodSync, fstatSync, openSync, readSync } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -103,7 +103,8 @@ export function readPrivate(path: string, limit: number): Buffer | undefined {
     if (!found.isFile()) throw unusable(path, "there is something that is no file");
     if (found.size > limit) throw unusable(path, `it is larger than ${limit} bytes`);
     if (!WINDOWS && (found.mode & OTHERS) !== 0) tighten(fd);
-    return readFileSync(fd);
+    const bytes = Buffer.allocUnsafe(found.size);
+    return bytes.subarray(0, readSync(fd, bytes));
   } catch (error) {
     if (errnoOf(error) === "ENOENT") return undefined;
     throw readError(error, path);

@@ -8,15 +8,15 @@ import { anchor } from "../domain/time.ts";
 import type { Codec } from "./document.ts";
 import { Damage, parsed } from "./document.ts";
 import { fromGrantRecord, GrantRecord, toGrantRecord } from "./grant-record.ts";
+import { list, maybe } from "./record-schema.ts";
 
 /** Bound of a wait whose own length is not in the record. */
 const LONGEST_WAIT_MS = 15 * 60_000;
 
 const instant = z.number();
 const count = z.int().min(0);
-const optionalInstant = instant.exactOptional();
-const list = <S extends z.ZodType>(item: S) => z.array(item).readonly();
-const optionalText = z.string().exactOptional();
+const optionalInstant = maybe(instant);
+const optionalText = maybe(z.string());
 
 const IntentRecord = z.object({
   generation: count,
@@ -75,22 +75,20 @@ const ProfileRecord = z.object({
   usageWindows: list(
     z.object({
       name: z.string(),
-      windowMinutes: z.number().exactOptional(),
-      usedPercent: z.number().exactOptional(),
+      windowMinutes: maybe(z.number()),
+      usedPercent: maybe(z.number()),
       resetAtMs: optionalInstant,
       observedAtMs: instant,
     }),
   ),
-  block: z.object({ outcome: z.enum(OUTCOMES), ban: z.boolean(), setAtMs: instant }).exactOptional(),
-  loginNeeded: z
-    .object({ reason: z.enum(["refused", "permanent", "lost_in_flight"]), setAtMs: instant })
-    .exactOptional(),
-  refusedGeneration: count.exactOptional(),
-  refreshDead: z
-    .object({ cause: z.enum(["terminal", "lost"]), code: z.string(), setAtMs: instant })
-    .exactOptional(),
-  intent: IntentRecord.exactOptional(),
-  backoff: BackoffRecord.exactOptional(),
+  block: maybe(z.object({ outcome: z.enum(OUTCOMES), ban: z.boolean(), setAtMs: instant })),
+  loginNeeded: maybe(
+    z.object({ reason: z.enum(["refused", "permanent", "lost_in_flight"]), setAtMs: instant }),
+  ),
+  refusedGeneration: maybe(count),
+  refreshDead: maybe(z.object({ cause: z.enum(["terminal", "lost"]), code: z.string(), setAtMs: instant })),
+  intent: maybe(IntentRecord),
+  backoff: maybe(BackoffRecord),
   /** Before this moment no further refresh request is made. */
   nextAttemptAtMs: optionalInstant,
 });

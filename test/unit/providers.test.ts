@@ -3,6 +3,7 @@ import { defaultConfig, parseConfig } from "../../src/config.ts";
 import type { Grant } from "../../src/domain/grant.ts";
 import { BUILT_IN_PROVIDERS } from "../../src/domain/provider-ids.ts";
 import { Secret } from "../../src/domain/secret.ts";
+import { loadLate } from "../../src/provider/late.ts";
 import { buildProviders } from "../../src/provider/registry.ts";
 import { fakeJwt } from "../support/jwt.ts";
 
@@ -265,7 +266,8 @@ describe("whose a grant is", () => {
   });
 });
 
-test("data about zones is loaded before the first answer that names one: it takes 15 ms", () => {
+test("data about zones is loaded before the first answer that names one: it takes 15 ms", async () => {
+  await loadLate();
   const format = vi.spyOn(Intl, "DateTimeFormat");
   const body = JSON.stringify({
     error: { message: "Quota exceeded: limit per day", status: "RESOURCE_EXHAUSTED" },
@@ -280,7 +282,9 @@ test("data about zones is loaded before the first answer that names one: it take
   } as const;
   const receivedAtMs = Date.UTC(2026, 4, 19, 12);
   const limits = { longestWindowMs: 8 * 86_400_000 };
-  const reading = builtIn.providerFor("google-gemini-cli").classify({ ...answer, receivedAtMs }, limits);
+  const reading = await builtIn
+    .providerFor("google-gemini-cli")
+    .classify({ ...answer, receivedAtMs }, limits);
   expect(reading.retryAtMs).toBe(Date.UTC(2026, 4, 20, 7));
   expect(format).not.toHaveBeenCalled();
   format.mockRestore();

@@ -1,0 +1,44 @@
+import type { Fetch } from "./fetch.ts";
+import type { LoginProtocol, RefreshGrant } from "./provider.ts";
+
+/**
+ * What no broker needs before something has happened: a third of its modules, and 15 ms for the data
+ * about zones. `loadLate` fetches them when it already serves; whoever comes sooner waits for them.
+ */
+export async function loadLate(): Promise<void> {
+  const [{ loadZones }] = await Promise.all([loadDialects(), loadRefresh()]);
+  loadZones();
+}
+
+/** All that reads answers. */
+export async function loadDialects() {
+  const [{ classifyFor }, { withRules }, { loadZones }] = await Promise.all([
+    import("./classify.ts"),
+    import("./rules.ts"),
+    import("./dialect/civil-time.ts"),
+  ]);
+  return { classifyFor, withRules, loadZones };
+}
+
+function loadRefresh() {
+  return import("./oauth.ts");
+}
+
+/** Refreshes over the network. */
+export function lateRefreshGrant(options: { readonly fetch: Fetch }): RefreshGrant {
+  return async (request) => {
+    const loaded = await loadRefresh().catch(() => undefined);
+    if (loaded === undefined) return { kind: "unsent", code: "program_incomplete" };
+    return loaded.createRefreshGrant(options)(request);
+  };
+}
+
+/** Logs in over the network. */
+export function lateLoginProtocol(options: { readonly fetch: Fetch }): LoginProtocol {
+  const protocol = async () => (await import("./login.ts")).createLoginProtocol(options);
+  return {
+    authorize: async (...about) => (await protocol()).authorize(...about),
+    device: async (...about) => (await protocol()).device(...about),
+    revoke: async (...about) => (await protocol()).revoke(...about),
+  };
+}
