@@ -1,8 +1,9 @@
 import { judge } from "../domain/candidate.ts";
 import { BrokerFailure } from "../domain/failure.ts";
+import { expiryOf } from "../domain/grant.ts";
 import { isCorrupt } from "../domain/pool.ts";
 import type { Profile } from "../domain/profile.ts";
-import { after, reached, wallOf } from "../domain/time.ts";
+import { after, type Now, reached, wallOf } from "../domain/time.ts";
 import { type Event, transition } from "../domain/transition.ts";
 import { refreshPending, unavailable } from "../domain/unavailability.ts";
 import type { CorruptRecord } from "../store/store.ts";
@@ -152,7 +153,23 @@ function whyNot(ctx: Context, profile: Profile, caller: Caller) {
       now,
     ),
   };
+  if (ranked.verdict.kind === "refresh") return answerLost(profile, now);
   return unavailable(pool, request, [ranked]);
+}
+
+/** Nothing keeps the next refresh away but that the token at hand is used to its end first. */
+function answerLost({ id, provider, grant }: Profile, now: Now) {
+  const expires = expiryOf(grant);
+  const untilMs = Math.max(now.wallMs + 1_000, expires === undefined ? 0 : wallOf(expires, now));
+  return {
+    kind: "unavailable" as const,
+    unavailability: {
+      reason: "UPSTREAM_UNAVAILABLE" as const,
+      message: `${provider}: the answer to the refresh of "${id}" was lost; the token at hand is used to its end, then it is tried once more`,
+      retryAtMs: untilMs,
+      profiles: [{ profile: id, reason: "UPSTREAM_UNAVAILABLE" as const, untilMs }],
+    },
+  };
 }
 
 const ANYTHING = {

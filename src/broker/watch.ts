@@ -124,6 +124,7 @@ function toldGranted(
   if (shown?.signature === signature && !isOver) {
     return shown.until === undefined ? {} : { wake: shown.until };
   }
+  caller.countAcquire();
   const handout: Handout = handOut(ctx, choice, request, caller, "watch", now);
   const until = at(now, usefulUntilMs(handout, request, now));
   return { message: { kind: "granted", handout }, shown: { signature, until, profile: profile.id } };

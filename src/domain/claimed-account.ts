@@ -32,9 +32,12 @@ export function knownParts({
   };
 }
 
-/** True for what can go over the wire as a name: not too long, and without control characters. */
+/**
+ * True for what can be a name: not too long, and without characters that nobody sees or that are none
+ * (controls, marks of direction, halves of a surrogate pair). An email address may become a profile's id.
+ */
 export function isName(text: string | undefined): text is string {
-  return text !== undefined && text.length <= 256 && !/\p{Cc}/u.test(text);
+  return text !== undefined && text.length <= 256 && !/[\p{Cc}\p{Cf}\p{Cs}]/u.test(text);
 }
 
 function accountOfClaims(claims: Claims | undefined): Account {

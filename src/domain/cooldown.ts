@@ -51,6 +51,12 @@ function concerns(entry: { readonly model: string }, model: string): boolean {
   return entry.model === "" || entry.model === model;
 }
 
+/**
+ * Models are named by callers, so a profile keeps only so many cooldowns and rows of failures. Where there
+ * is no room, a failure of one model more leaves no trace: nothing that runs ends earlier for it.
+ */
+const MOST_ENTRIES = 128;
+
 function sameKey(a: { outcome: Outcome; model: string }, b: { outcome: Outcome; model: string }): boolean {
   return a.outcome === b.outcome && a.model === b.model;
 }
@@ -58,8 +64,16 @@ function sameKey(a: { outcome: Outcome; model: string }, b: { outcome: Outcome; 
 /** Failures in a row of one outcome, 0 when none or forgotten. */
 function strikesOf(profile: Profile, key: { outcome: Outcome; model: string }, now: Now): number {
   const entry = profile.strikes.find((s) => sameKey(s, key));
-  if (entry === undefined || now.wallMs - entry.lastAtMs >= STRIKES_FORGOTTEN_MS) return 0;
-  return entry.count;
+  return entry === undefined || isForgotten(entry, now) ? 0 : entry.count;
+}
+
+function isForgotten(strikes: Strikes, now: Now): boolean {
+  return now.wallMs - strikes.lastAtMs >= STRIKES_FORGOTTEN_MS;
+}
+
+/** Over, and nobody has to try whether it is. */
+function isSpent(cooldown: Cooldown, now: Now): boolean {
+  return !cooldown.halfOpen && reached(cooldown.until, now);
 }
 
 /**
@@ -71,6 +85,11 @@ export function struck(profile: Profile, failing: Failing, now: Now, settings: S
   const running = profile.cooldowns.find((c) => sameKey(c, failing) && !reached(c.until, now));
   if (running !== undefined) return restated(profile, running, failing, now);
 
+  const cooldowns = profile.cooldowns.filter((c) => !sameKey(c, failing) && !isSpent(c, now));
+  const strikes = profile.strikes.filter((s) => !sameKey(s, failing) && !isForgotten(s, now));
+  const isFull = cooldowns.length >= MOST_ENTRIES || strikes.length >= MOST_ENTRIES;
+  if (isFull && failing.model !== "") return profile;
+
   const count = strikesOf(profile, failing, now) + 1;
   const strike: Strikes = {
     model: failing.model,
@@ -78,13 +97,11 @@ export function struck(profile: Profile, failing: Failing, now: Now, settings: S
     count,
     lastAtMs: now.wallMs,
   };
-  const strikes = [...profile.strikes.filter((s) => !sameKey(s, failing)), strike];
   const cooldown = begun(failing, count, now, settings);
-  if (cooldown === undefined) return { ...profile, strikes };
   return {
     ...profile,
-    strikes,
-    cooldowns: [...profile.cooldowns.filter((c) => !sameKey(c, failing)), cooldown],
+    strikes: [...strikes, strike],
+    cooldowns: cooldown === undefined ? cooldowns : [...cooldowns, cooldown],
   };
 }
 
@@ -159,6 +176,8 @@ export function trialEnded(profile: Profile, model: string, now: Now): Profile {
 /** A reading is renewed after this time, or when it moved by this much. */
 const READING_AGE_MS = 60_000;
 const READING_PERCENT = 1;
+/** Windows are named by callers too; of more than these the ones read longest ago are forgotten. */
+const MOST_WINDOWS = 32;
 
 /**
  * The profile with newer readings of its usage windows. A reading newer than a refusal that shows
@@ -171,10 +190,11 @@ export function observed(
   sinceMs: number,
   now: Now,
 ): Profile {
-  const fresh = windows.filter((w) => w.name !== "" && isNews(profile, w, now));
+  const fresh = newest(windows, now).filter((w) => isNews(profile, w, now));
   if (fresh.length === 0) return profile;
-  const kept = profile.usageWindows.filter((old) => !fresh.some((w) => w.name === old.name));
-  const usageWindows = [...kept, ...fresh];
+  const names = new Set(fresh.map((w) => w.name));
+  const kept = profile.usageWindows.filter((old) => !names.has(old.name));
+  const usageWindows = [...kept, ...fresh].slice(-MOST_WINDOWS);
   const hasRoom = usageWindows.every((w) => isRoomy(w, now));
   const isRefuted = (c: Cooldown) =>
     hasRoom &&
@@ -184,6 +204,19 @@ export function observed(
   return { ...profile, usageWindows, cooldowns: profile.cooldowns.filter((c) => !isRefuted(c)) };
 }
 
+/** The last reading of each window. Nothing was read later than now, whatever it says. */
+function newest(windows: readonly UsageWindow[], now: Now): readonly UsageWindow[] {
+  const byName = new Map<string, UsageWindow>();
+  for (const given of windows) {
+    const window = { ...given, observedAtMs: Math.min(given.observedAtMs, now.wallMs) };
+    const other = byName.get(window.name);
+    if (window.name !== "" && (other === undefined || other.observedAtMs <= window.observedAtMs)) {
+      byName.set(window.name, window);
+    }
+  }
+  return [...byName.values()];
+}
+
 /**
  * True for a reading worth keeping. Many answers carry one and each kept reading is a write, so one that
  * tells nearly the same as a moment ago is left out, unless it may refute a refusal.
@@ -191,8 +224,10 @@ export function observed(
 function isNews(profile: Profile, window: UsageWindow, now: Now): boolean {
   const old = profile.usageWindows.find((w) => w.name === window.name);
   if (old === undefined) return true;
-  if (window.observedAtMs < old.observedAtMs) return false;
-  if (window.observedAtMs - old.observedAtMs >= READING_AGE_MS) return true;
+  // The wall clock may have been set back since.
+  const oldAtMs = Math.min(old.observedAtMs, now.wallMs);
+  if (window.observedAtMs < oldAtMs) return false;
+  if (window.observedAtMs - oldAtMs >= READING_AGE_MS) return true;
   if (profile.cooldowns.some((c) => c.outcome === "USAGE_LIMIT" && !reached(c.until, now))) return true;
   const movedBy = Math.abs((window.usedPercent ?? 0) - (old.usedPercent ?? 0));
   const shiftedBy = Math.abs((window.resetAtMs ?? 0) - (old.resetAtMs ?? 0));

@@ -1,4 +1,5 @@
 const REDACTED = "[redacted]";
+const SHORTEST_TELLING = 12;
 
 /**
  * A text that must not be shown. Printing, inspecting, concatenating or serialising it gives
@@ -19,6 +20,11 @@ export class Secret {
   /** True if both hold the same text. */
   equals(other: Secret | undefined): boolean {
     return other !== undefined && other.#text === this.#text;
+  }
+
+  /** True if a text holds this one, or is it; what is shorter than any real secret occurs by chance. */
+  isShownIn(text: string): boolean {
+    return text === this.#text || (this.#text.length >= SHORTEST_TELLING && text.includes(this.#text));
   }
 
   toString(): string {

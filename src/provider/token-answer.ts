@@ -17,7 +17,7 @@ export interface AnswerContext {
 /**
  * Reads a successful token answer (RFC 6749 section 5.1), with the liberties that servers take:
  * `token_type` missing, `expires_in` missing or a text, `refresh_token` missing or empty. Undefined
- * if there is no usable access token in it.
+ * if there is no usable access token in it, or if what callers would see of it shows a refresh token.
  */
 export function readTokenAnswer(answer: Claims, context: AnswerContext): OAuthGrant | undefined {
   const { previous } = context;
@@ -25,6 +25,9 @@ export function readTokenAnswer(answer: Claims, context: AnswerContext): OAuthGr
   if (accessToken === undefined) return undefined;
   const refreshToken = secretOf(answer.refresh_token) ?? previous?.refreshToken;
   const idToken = secretOf(answer.id_token) ?? previous?.idToken;
+  const visible = visibleOf(answer);
+  const isShown = (secret: Secret | undefined) => visible.some((part) => secret?.isShownIn(part));
+  if (isShown(refreshToken) || isShown(previous?.refreshToken)) return undefined;
   const tokenType = /^[\w.~-]{1,32}$/.exec(text(answer.token_type) ?? "")?.[0] ?? "Bearer";
   const scopes = text(answer.scope)?.split(" ").filter(Boolean) ?? previous?.scopes ?? [];
   return {
@@ -36,6 +39,13 @@ export function readTokenAnswer(answer: Claims, context: AnswerContext): OAuthGr
     scopes,
     ...readTimes(answer, accessToken, context),
   };
+}
+
+/** The texts of an answer that reach callers or operators: tokens, and whom they name. */
+function visibleOf({ access_token, id_token, account, organization }: Claims): readonly string[] {
+  const tokens = [text(access_token), text(id_token)].filter((token) => token !== undefined);
+  const named = [...tokens.map((token) => jwtClaims(token)), account, organization];
+  return [...tokens, ...named.flatMap((claims) => (claims === undefined ? [] : [JSON.stringify(claims)]))];
 }
 
 type Times = Pick<OAuthGrant, "expires" | "lifetimeMs" | "refreshDue" | "issuedAtMs">;

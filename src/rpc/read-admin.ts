@@ -38,13 +38,19 @@ const oauthFields = z.object({
   scopes: names,
 });
 
-const oauth = oauthFields.refine(
-  ({ accessToken, refreshToken }) => accessToken !== "" || refreshToken !== "",
-  {
+const oauth = oauthFields
+  .refine(({ accessToken, refreshToken }) => accessToken !== "" || refreshToken !== "", {
     path: ["accessToken"],
     message: "is required without a refresh token",
-  },
-);
+  })
+  .refine(({ accessToken, idToken, refreshToken }) => !isAmong(refreshToken, [accessToken, idToken]), {
+    path: ["refreshToken"],
+    message: "must be another text than the tokens that callers get",
+  });
+
+function isAmong(secret: string, texts: readonly string[]): boolean {
+  return secret !== "" && texts.includes(secret);
+}
 
 const cooldown = z.object({
   model: name,

@@ -63,3 +63,13 @@ test("a bad request and an explanation count nothing", () =>
     }
     for (let i = 0; i < 3; i += 1) await ci.acquire({ provider: CODEX });
   }));
+
+test("what a watch gives counts too: it says ENDPOINT_LIMIT, and goes on by itself when there is room", () =>
+  limited(async (broker, ci) => {
+    for (let i = 0; i < 3; i += 1) await ci.acquire({ provider: CODEX });
+    const watch = ci.watch({ provider: CODEX });
+    expect((await watch.next()).unavailable).toMatchObject({ reason: "ENDPOINT_LIMIT" });
+    await broker.advance(60 * SECOND);
+    expect((await watch.next()).granted).toBeTruthy();
+    watch.cancel();
+  }));

@@ -175,3 +175,30 @@ describe("the next refresh", () => {
     expect(dueMs(0.5, 0)).toBe(0);
   });
 });
+
+describe("an answer that shows a refresh token where callers would see it gives nothing", () => {
+  const old = "rt-FAKE-1-of-the-account";
+  const mine = { ...previous, refreshToken: new Secret(old) };
+  const fresh = "rt-FAKE-2-of-the-account";
+  const jwtWith = (claim: string) => fakeJwt({ email: claim });
+
+  test.each([
+    ["as the access token", { access_token: old }],
+    ["as a part of the access token", { access_token: `x${old}y` }],
+    ["as the id token", { access_token: "at-FAKE-2", id_token: old }],
+    ["in a claim of the access token", { access_token: jwtWith(old) }],
+    ["in a claim of the id token", { access_token: "at-FAKE-2", id_token: jwtWith(`${old}@example.test`) }],
+    ["the new one", { access_token: fresh, refresh_token: fresh }],
+    ["the new one in a claim", { access_token: jwtWith(fresh), refresh_token: fresh }],
+    ["in the account", { access_token: "at-FAKE-2", account: { email_address: old } }],
+    ["in the organization", { access_token: "at-FAKE-2", organization: { uuid: old } }],
+  ])("%s", (_where, answer) => {
+    expect(read(answer, { previous: mine })).toBeUndefined();
+  });
+
+  test("a short one occurs by chance, unless it is the whole", () => {
+    const short = { ...previous, refreshToken: new Secret("a") };
+    expect(read({ access_token: "at-FAKE-2" }, { previous: short })).toBeDefined();
+    expect(read({ access_token: "a" }, { previous: short })).toBeUndefined();
+  });
+});
