@@ -42,9 +42,9 @@ export function readTokenAnswer(answer: Claims, context: AnswerContext): OAuthGr
 }
 
 /** The texts of an answer that reach callers or operators: tokens, and whom they name. */
-function visibleOf({ access_token, id_token, account, organization }: Claims): readonly string[] {
-  const tokens = [text(access_token), text(id_token)].filter((token) => token !== undefined);
-  const named = [...tokens.map((token) => jwtClaims(token)), account, organization];
+function visibleOf({ access_token, id_token, token_type, ...others }: Claims): readonly string[] {
+  const tokens = [access_token, id_token, token_type].map(text).filter((token) => token !== undefined);
+  const named = [...tokens.map((token) => jwtClaims(token)), others.account, others.organization];
   return [...tokens, ...named.flatMap((claims) => (claims === undefined ? [] : [JSON.stringify(claims)]))];
 }
 

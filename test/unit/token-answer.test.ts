@@ -188,6 +188,7 @@ describe("an answer that shows a refresh token where callers would see it gives 
     ["as the id token", { access_token: "at-FAKE-2", id_token: old }],
     ["in a claim of the access token", { access_token: jwtWith(old) }],
     ["in a claim of the id token", { access_token: "at-FAKE-2", id_token: jwtWith(`${old}@example.test`) }],
+    ["as the token's type", { access_token: "at-FAKE-2", token_type: old }],
     ["the new one", { access_token: fresh, refresh_token: fresh }],
     ["the new one in a claim", { access_token: jwtWith(fresh), refresh_token: fresh }],
     ["in the account", { access_token: "at-FAKE-2", account: { email_address: old } }],
