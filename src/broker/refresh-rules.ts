@@ -1,5 +1,6 @@
 import { isOtherAccount } from "../domain/account.ts";
 import type { Profile } from "../domain/profile.ts";
+import { NO_ANSWER } from "../domain/refreshing.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { Now } from "../domain/time.ts";
 import { refreshPermission } from "../domain/token.ts";
@@ -25,8 +26,9 @@ export function allowedReplay(profile: Profile, now: Now): 0 | 1 | undefined {
 /** An operator may send what the rules hold back, but never what the server has called dead. */
 export function orderedReplay(profile: Profile): 0 | 1 | undefined {
   if (profile.grant.kind !== "oauth" || profile.grant.refreshToken === undefined) return undefined;
-  if (profile.refreshDead?.cause === "terminal") return undefined;
-  return profile.intent?.phase === "lost" || profile.refreshDead?.cause === "lost" ? 1 : 0;
+  const { refreshDead } = profile;
+  if (refreshDead !== undefined && refreshDead.code !== NO_ANSWER) return undefined;
+  return profile.intent?.phase === "lost" || refreshDead !== undefined ? 1 : 0;
 }
 
 /** What the answer to a refresh does to the profile. */

@@ -5,6 +5,9 @@ import type { Secret } from "./secret.ts";
 import { type Backoff, backoffMs, NOT_NOW_BACKOFF, type Settings, UNSENT_BACKOFF } from "./settings.ts";
 import { after, at, type Now } from "./time.ts";
 
+/** The code of a refresh token whose replay brought no answer either; every other one is the server's verdict. */
+export const NO_ANSWER = "lost_in_flight";
+
 /** The intent to refresh; must be durable before the request leaves. The old grant stays beside it. */
 export function started(
   profile: Profile,
@@ -90,7 +93,7 @@ export function lost(profile: Profile, now: Now): Profile {
   if (intent === undefined) return profile;
   if (intent.rotation === "none") return waiting(profile, NOT_NOW_BACKOFF, undefined, now);
   if (intent.replay === 1) {
-    return { ...rest, refreshDead: { cause: "lost", code: "lost_in_flight", setAtMs: now.wallMs } };
+    return { ...rest, refreshDead: { cause: "lost", code: NO_ANSWER, setAtMs: now.wallMs } };
   }
   return { ...profile, intent: { ...intent, phase: "lost" } };
 }

@@ -43,6 +43,11 @@ test("strict: a replay that is refused needs a login, lost in flight, and is not
   await broker.restart();
   await broker.advance(60 * MINUTE);
   expect(broker.token.requests).toHaveLength(2);
+  // Nor by an operator's order: the server has said that the token is dead.
+  expect((await refusal(broker.admin.call("profile", "RefreshProfile", { profile: A }))).reason).toBe(
+    "LOGIN_REQUIRED",
+  );
+  expect(broker.token.requests).toHaveLength(2);
 });
 
 test("strict: the one replay is durably recorded: lost again, it is not sent a third time", async () => {

@@ -8,6 +8,8 @@ const FILE_CALLS =
 
 /** One system call on a path. */
 export interface FileCall {
+  /** The thread that made it; 0 in the log of a single one. */
+  readonly tid: number;
   /** Name of the call, such as `fsync`. */
   readonly name: string;
   /** How manieth call of this name in its thread it is, from 1, as strace counts for `when=`. */
@@ -60,16 +62,17 @@ export async function trace(program: TracedProgram, scratch: string, inject?: st
   await Promise.race([child.line(program.done).catch(() => {}), child.exited]);
   const exit = await child.kill("SIGKILL");
   await strace.exited;
-  return { ...exit, stdout: child.stdout(), calls: parse(readFileSync(log, "utf8")) };
+  return { ...exit, stdout: child.stdout(), calls: parseTrace(readFileSync(log, "utf8")) };
 }
 
-function parse(log: string): FileCall[] {
+/** The calls in a log of strace, in the order in which they were made. */
+export function parseTrace(log: string): FileCall[] {
   const counts = new Map<string, number>();
   return log.split("\n").flatMap((line) => {
-    const [, tid, text, name] = line.match(/^(\d+) +((\w+)\(.*)$/) ?? [];
+    const [, tid, text, name] = line.match(/^(?:(\d+) +)?((\w+)\(.*)$/) ?? [];
     if (text === undefined || name === undefined) return [];
     const ordinal = (counts.get(`${tid} ${name}`) ?? 0) + 1;
     counts.set(`${tid} ${name}`, ordinal);
-    return [{ name, ordinal, text }];
+    return [{ tid: Number(tid ?? 0), name, ordinal, text }];
   });
 }
