@@ -5,6 +5,7 @@ import { emptyCli, errorJson } from "../support/cli.ts";
 const COMMANDS = [
   "serve",
   "status",
+  "providers",
   "profiles",
   "profiles list",
   "profiles show",
@@ -23,19 +24,25 @@ const COMMANDS = [
   "explain",
   "watch",
   "run",
+  "codex",
+  "explain-response",
   "doctor",
   "config",
   "config schema",
   "config check",
+  "config paths",
 ];
+/** Only a group of commands. */
+const GROUPS = ["config"];
 
-test("every command has help with an example, without a broker", async () => {
+test("every command has help with an example and takes --json, without a broker", async () => {
   const cli = await emptyCli();
   for (const command of COMMANDS) {
     const shown = await cli(`${command} --help`);
     expect(shown, command).toMatchObject({ code: 0, stderr: "" });
     expect(shown.stdout, command).toContain(`Usage: auth-broker ${command}`);
     expect(shown.stdout, command).toMatch(/Example:\n {2}\$ /);
+    if (!GROUPS.includes(command)) expect(shown.stdout, command).toContain("--json");
   }
   const all = (await cli("--help")).stdout;
   for (const command of COMMANDS) expect(all).toContain(command.split(" ")[0]);
