@@ -5,7 +5,7 @@ import type { Log } from "./broker/log.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { BrokerFailure } from "./domain/failure.ts";
 import { remainingMs } from "./domain/time.ts";
-import type { Address } from "./endpoint/address.ts";
+import { type Address, addressText } from "./endpoint/address.ts";
 import { fingerprints, installKey } from "./key.ts";
 import { ownPlaces, type Places } from "./places.ts";
 import { createFetch, type Fetch } from "./provider/fetch.ts";
@@ -65,7 +65,7 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
   });
   try {
     // Under the lock, so that two starting brokers cannot both make a key.
-    const key = await installKey(where.keyFile);
+    const key = await installKey(where.keyFile, (message) => log.warn({}, message));
     return await serve({ options, config, where, clock, log, key, store });
   } catch (error) {
     await store.close();
@@ -121,7 +121,9 @@ async function serve(parts: Parts): Promise<Daemon> {
   }
   phase.now = "ready";
   health.changed();
-  log.info({ version: VERSION, endpoints: policies.map((p) => p.policy.name) }, "the broker serves");
+  const endpoints = Object.fromEntries(policies.map((p) => [p.policy.name, addressText(p.address)]));
+  const { configFile, stateDir } = where;
+  log.info({ version: VERSION, endpoints, configFile, stateDir }, "the broker serves");
   const late = loadLate();
   // Whoever needs it then asks again, and is told.
   late.catch((error: unknown) => log.error({ err: error }, "a part of the program cannot be loaded"));

@@ -10,10 +10,17 @@ const FINGERPRINT_DIGITS = 8;
 
 /**
  * The per-install key: read from its file (64 hex digits), or made when there is none. A file that
- * holds something else is an error and stays as it is. Rejects with `StoreError`.
+ * holds something else is an error and stays as it is. Tells `warn` when its directory was open to others,
+ * who are then shut out. Rejects with `StoreError`.
  */
-export async function installKey(path: string): Promise<Uint8Array> {
-  await ensurePrivateDirectory(dirname(path));
+export async function installKey(
+  path: string,
+  warn: (message: string) => void = () => {},
+): Promise<Uint8Array> {
+  const directory = dirname(path);
+  if ((await ensurePrivateDirectory(directory)) === "tightened") {
+    warn(`other users could enter ${directory}; it is now closed to them`);
+  }
   const bytes = readPrivate(path, 1_024);
   if (bytes === undefined) {
     const key = randomBytes(KEY_BYTES);

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { statSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { posix, win32 } from "node:path";
 import { type Address, parseAddress } from "./endpoint/address.ts";
@@ -17,9 +18,22 @@ export interface Places {
 /** The places of the user who runs this process. Throws `EndpointError` as `places` does. */
 export function ownPlaces(env: Surroundings["env"]): Places {
   const { platform } = process;
+  const given = env.AUTH_BROKER_HOME;
+  if (given && isFile(given)) {
+    throw new EndpointError(78, `AUTH_BROKER_HOME must name a directory; ${given} is a file`);
+  }
   // A user without an entry in the password file has no name; only pipes need it.
   const user = platform === "win32" ? userInfo().username : "";
   return places({ env, platform, home: ownHome(env), user });
+}
+
+/** False also for what cannot be looked at; whoever opens it says why. */
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
 }
 
 /** The home directory of the user who runs this process. Throws `EndpointError` (78) if there is none. */

@@ -244,6 +244,7 @@ function rulesOf(provider: Provider): ProviderRules & { readonly order?: readonl
     strategy: provider.strategy,
     failover: provider.policy.failover,
     meteredFallback: provider.meteredFallback,
+    isKeysOnly: provider.oauth === undefined,
     ...(provider.order === undefined ? {} : { order: provider.order }),
   };
 }

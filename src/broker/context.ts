@@ -1,7 +1,9 @@
 import type { Request } from "../domain/candidate.ts";
 import { BrokerFailure } from "../domain/failure.ts";
 import type { Grant } from "../domain/grant.ts";
+import { nearest } from "../domain/nearest.ts";
 import type { Pool } from "../domain/pool.ts";
+import { BUILT_IN_PROVIDERS } from "../domain/provider-ids.ts";
 import type { Scene, Session } from "../domain/selection.ts";
 import type { Settings } from "../domain/settings.ts";
 import type { Now } from "../domain/time.ts";
@@ -67,18 +69,32 @@ export interface Context {
 /** Refuses a request for a provider that nobody knows, and one for profiles that this caller may not know of. */
 export function poolFor(ctx: Context, provider: string, caller: Caller): Pool {
   const pool = ctx.ledger.pool(provider);
-  refuseUnknown(ctx, provider);
+  refuseUnknown(ctx, provider, caller.seesAll);
   return caller.allowsProvider(provider) ? pool : { ...pool, seats: [] };
 }
 
-function refuseUnknown(ctx: Context, provider: string): void {
+/**
+ * Refuses a provider that is neither built in nor configured and owns no profile. The operator's own
+ * names are suggested only to callers who may see all.
+ */
+export function refuseUnknown(ctx: Context, provider: string, seesAll = true): void {
   if (ctx.ledger.pool(provider).seats.length > 0 || ctx.isKnown(provider)) return;
-  throw new BrokerFailure({ kind: "provider_unknown", provider });
+  throw unknownProvider(ctx, provider, seesAll);
+}
+
+/** The refusal of a provider that nobody knows, with the one that was probably meant. */
+export function unknownProvider(ctx: Context, provider: string, seesAll = true): BrokerFailure {
+  const near = nearest(provider, [...BUILT_IN_PROVIDERS, ...(seesAll ? ctx.listedProviders() : [])]);
+  return new BrokerFailure({
+    kind: "provider_unknown",
+    provider,
+    ...(near === undefined ? {} : { nearest: near }),
+  });
 }
 
 /** Ids as they are now; refuses an unknown provider, and a pin that names no profile of it. */
 export function resolved(ctx: Context, request: Request, caller: Caller): Request {
-  refuseUnknown(ctx, request.provider);
+  refuseUnknown(ctx, request.provider, caller.seesAll);
   if (request.profile === "" && request.excludeProfiles.length === 0) return request;
   const profile = request.profile === "" ? "" : ctx.ledger.resolve(request.profile);
   if (profile !== "" && caller.allowsProfile(profile)) {

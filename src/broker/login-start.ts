@@ -1,7 +1,7 @@
 import { BrokerFailure } from "../domain/failure.ts";
 import { LoginFailed, type LoginFlow } from "../domain/login.ts";
 import type { OAuthClient } from "../provider/provider.ts";
-import type { Context } from "./context.ts";
+import { type Context, unknownProvider } from "./context.ts";
 
 /** Which login to begin. */
 export interface LoginOrder {
@@ -26,7 +26,7 @@ export interface LoginPlan {
  * holds an API key.
  */
 export function planOf(ctx: Context, { provider, label, flow }: LoginOrder): LoginPlan {
-  if (!ctx.isKnown(provider)) throw new BrokerFailure({ kind: "provider_unknown", provider });
+  if (!ctx.isKnown(provider)) throw unknownProvider(ctx, provider);
   const client = ctx.providerOf(provider).oauth;
   if (client === undefined) {
     const help = `put a key instead: auth-broker profiles add ${provider}:LABEL --api-key`;

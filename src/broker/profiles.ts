@@ -7,7 +7,7 @@ import { after, type Now, reached, wallOf } from "../domain/time.ts";
 import { type Event, transition } from "../domain/transition.ts";
 import { refreshPending, unavailable } from "../domain/unavailability.ts";
 import type { CorruptRecord } from "../store/store.ts";
-import { type Caller, type Context, sceneOf } from "./context.ts";
+import { type Caller, type Context, refuseUnknown, sceneOf } from "./context.ts";
 import { storeTrouble } from "./store-failure.ts";
 import { firstOf } from "./waiting.ts";
 
@@ -59,9 +59,7 @@ export async function setOrder(
   provider: string,
   asked: readonly string[],
 ): Promise<{ readonly profiles: readonly string[]; readonly unknown: readonly string[] }> {
-  if (!ctx.isKnown(provider) && ctx.ledger.pool(provider).seats.length === 0) {
-    throw new BrokerFailure({ kind: "provider_unknown", provider });
-  }
+  refuseUnknown(ctx, provider);
   const foreign = asked.filter(
     (id) => !id.startsWith(`${provider}:`) && !ctx.ledger.resolve(id).startsWith(`${provider}:`),
   );
@@ -82,12 +80,24 @@ export async function setOrder(
   return { profiles: order.filter(exists), unknown: order.filter((id) => !exists(id)) };
 }
 
+/** The order that holds now, explicit or not, and what stands beside it. */
+export function orderOf(ctx: Context, provider: string) {
+  refuseUnknown(ctx, provider);
+  const { seats, unknownInOrder, hasExplicitOrder } = ctx.ledger.pool(provider);
+  const idsWhere = (isMeant: (place: number) => boolean) =>
+    seats.filter(({ place }) => isMeant(place)).map(({ profile }) => profile.id);
+  return {
+    profiles: idsWhere((place) => place > 0),
+    unknown: unknownInOrder,
+    outside: idsWhere((place) => place === 0),
+    isExplicit: hasExplicitOrder,
+  };
+}
+
 /** Lets the profiles go that were held because another of the provider was banned; gives those. */
 export async function acknowledgeBan(ctx: Context, provider: string): Promise<readonly Profile[]> {
+  refuseUnknown(ctx, provider);
   const pool = ctx.ledger.pool(provider);
-  if (pool.seats.length === 0 && !ctx.isKnown(provider)) {
-    throw new BrokerFailure({ kind: "provider_unknown", provider });
-  }
   const held = pool.seats.filter((s) => s.isHeld).map((s) => s.profile.id);
   if (ctx.ledger.provider(provider).ban !== undefined) {
     await ctx.ledger.changeProvider(provider, ({ ban: _ban, ...state }) => state).catch(storeTrouble);

@@ -4,7 +4,7 @@ import type { Account } from "../domain/grant.ts";
 import { isOlder } from "../domain/grant.ts";
 import { type Profile, splitProfileId } from "../domain/profile.ts";
 import { created, type Put, transition } from "../domain/transition.ts";
-import type { Context } from "./context.ts";
+import { type Context, unknownProvider } from "./context.ts";
 import { storeTrouble } from "./store-failure.ts";
 
 /** A login to keep under an id. */
@@ -22,7 +22,7 @@ export async function put(ctx: Context, order: PutOrder): Promise<Profile> {
   const parts = splitProfileId(order.profile);
   if (parts === undefined) throw badId();
   if (!ctx.isKnown(parts.provider) && ctx.ledger.ofProvider(parts.provider).length === 0) {
-    throw new BrokerFailure({ kind: "provider_unknown", provider: parts.provider });
+    throw unknownProvider(ctx, parts.provider);
   }
   const id = ctx.ledger.resolve(order.profile);
   // One at a time: two logins of one account under two ids must not both find the other missing.

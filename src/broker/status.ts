@@ -22,6 +22,7 @@ export interface ProfileView {
   readonly state: StateView;
   /** Place in the order, 0 outside an explicit one. */
   readonly order: number;
+  readonly isOrderExplicit: boolean;
   readonly sessionCount: number;
   readonly fingerprint: string;
   readonly now: Now;
@@ -36,7 +37,8 @@ export interface CorruptView {
 /** The profile as an operator sees it now. */
 export function viewOf(ctx: Context, profile: Profile): ProfileView {
   const now = ctx.clock.now();
-  const seat = ctx.ledger.pool(profile.provider).seats.find((s) => s.profile.id === profile.id);
+  const { seats, hasExplicitOrder } = ctx.ledger.pool(profile.provider);
+  const seat = seats.find((s) => s.profile.id === profile.id);
   return {
     profile,
     state: stateOf(
@@ -45,6 +47,7 @@ export function viewOf(ctx: Context, profile: Profile): ProfileView {
       now,
     ),
     order: seat?.place ?? 0,
+    isOrderExplicit: hasExplicitOrder,
     sessionCount: ctx.sessions.count(profile.id, now),
     fingerprint: ctx.fingerprintOf(profile.grant),
     now,

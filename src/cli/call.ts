@@ -14,6 +14,11 @@ import { withProgress } from "./progress.ts";
 /** What a call may take besides the wait that it asks for. */
 const CALL_MS = 35_000;
 const START = "auth-broker serve";
+/** Where to look next, for reasons that come without a help of their own. */
+const HELP: Readonly<Record<string, string>> = {
+  PROVIDER_UNKNOWN: "auth-broker providers",
+  PROFILE_UNKNOWN: "auth-broker profiles",
+};
 
 export type Asked = "credential" | "status" | "profile" | "login";
 
@@ -100,7 +105,13 @@ async function mustAnswer(address: Address): Promise<void> {
 /** The failed call as the end of the command. */
 async function refusal(error: ServiceError, address: Address): Promise<CommandError> {
   const failure = readStatus(error, Date.now());
-  if (failure.reason !== "") return new CommandError(exitCodeOf(failure), failure.message, failure);
+  if (failure.reason !== "") {
+    const help = HELP[failure.reason];
+    return new CommandError(exitCodeOf(failure), failure.message, {
+      ...(help !== undefined && { help }),
+      ...failure,
+    });
+  }
   const at = addressText(address);
   switch (failure.code) {
     case "UNAVAILABLE":

@@ -18,6 +18,7 @@ export function defineCodex(command: Command): void {
     .option("--model <name>", "model whose own cooldowns count (default: the one that codex is told)")
     .option("--session <name>", "conversation that stays with its profile")
     .option("--no-failover", "end at a usage limit")
+    .option("--json", "print errors of the broker as JSON")
     .addHelpText("after", EXAMPLE)
     .action(async (args: readonly string[], options: LaunchOptions) => {
       process.exitCode = await runCodex(args, options);

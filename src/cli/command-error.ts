@@ -91,7 +91,7 @@ function ofOwnKind(error: Described): CommandError | undefined {
     case "BrokerError":
       return ofBroker(error as Described & Omit<RemoteFailure, "message">);
     case "ConfigError":
-      return new CommandError(78, error.message, { help: "auth-broker config schema" });
+      return new CommandError(78, error.message, { help: schemaHelp(error.problems) });
     case "StoreError":
       return new CommandError(error.code === "locked" ? 75 : 74, `${error.message} (${error.path})`, {
         help: String(error.mend),
@@ -99,6 +99,12 @@ function ofOwnKind(error: Described): CommandError | undefined {
     default:
       return undefined;
   }
+}
+
+/** The schema tells what may stand at a place; about a file that is no JSON at all it says nothing. */
+function schemaHelp(problems: unknown): string {
+  const isPlaced = (problems as readonly { readonly path: string }[]).some(({ path }) => path !== "");
+  return isPlaced ? "auth-broker config schema" : "";
 }
 
 function ofBroker(error: Error & Omit<RemoteFailure, "message">): CommandError {

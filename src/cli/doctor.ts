@@ -48,6 +48,10 @@ async function examine(checks: Check[]): Promise<FoundLogins> {
       ok("config", `${where.configFile} ${isThere ? "is valid" : "does not exist; the defaults apply"}`),
     );
   });
+  await attempt(checks, "state", async () => {
+    const { recordChecks } = await import("./doctor-records.ts");
+    checks.push(...(await recordChecks(where.stateDir)));
+  });
   const profiles = (await attempt(checks, "broker", () => brokerChecks(checks))) ?? [];
   return (await attempt(checks, "logins", () => loginChecks(checks, where, profiles))) ?? nothing;
 }

@@ -20,7 +20,7 @@ export function errorLines(error: CommandError, nowMs: number): readonly string[
 /** The same on one line, for callers that show no more. */
 export function errorLine(error: CommandError, nowMs: number): string {
   const message = error.message.split("\n").map((line) => plain(line.trim()));
-  return [`auth-broker: ${message.join(" ")}`, ...nextSteps(error, nowMs)].join("; ");
+  return [`auth-broker: ${message.join(" ").replace(/\.$/, "")}`, ...nextSteps(error, nowMs)].join("; ");
 }
 
 function nextSteps({ message, help, retryTime }: CommandError, nowMs: number): readonly string[] {

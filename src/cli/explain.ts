@@ -1,7 +1,7 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { toTwin } from "../rpc/json.ts";
 import { answerJson, ask } from "./call.ts";
-import { requestOf, type Wishes, waitOption, wishOptions } from "./options.ts";
+import { durationMs, requestOf, type Wishes, wishOptions } from "./options.ts";
 import { print, printJson } from "./output.ts";
 import { table } from "./table.ts";
 import { moment } from "./when.ts";
@@ -21,7 +21,9 @@ Example:
   $ auth-broker explain openai-codex --model gpt-5.4`;
 
 export function defineExplain(command: Command): void {
-  waitOption(wishOptions(command.argument("<provider>", "such as openai-codex")))
+  wishOptions(command.argument("<provider>", "such as openai-codex"))
+    // Taken as everywhere; there is nothing to wait for.
+    .addOption(new Option("--max-wait <duration>").argParser(durationMs).hideHelp())
     .addHelpText("after", EXAMPLE)
     .action(async (provider: string, wishes: Wishes) => {
       const answer = await ask("status", "ExplainSelection", requestOf(provider, wishes));

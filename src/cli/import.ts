@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { nearest } from "../config/nearest.ts";
+import { nearest } from "../domain/nearest.ts";
 import { type ImportPlan, SOURCE_NAMES, type SourceName } from "../import/item.ts";
 import { dial } from "./call.ts";
 import { CommandError, invalid } from "./command-error.ts";
@@ -52,8 +52,9 @@ export function defineImport(command: Command): void {
 function sourceName(text: string): SourceName {
   const name = SOURCE_NAMES.find((one) => one === text.toLowerCase());
   if (name !== undefined) return name;
+  const closest = nearest(text, SOURCE_NAMES);
   throw invalid(
-    `"${plain(text)}" is no source; the nearest one is "${nearest(text, SOURCE_NAMES)}"`,
+    `"${plain(text)}" is no source${closest === undefined ? "" : `; the nearest one is "${closest}"`}`,
     `one of ${SOURCE_NAMES.join(", ")}`,
   );
 }

@@ -88,12 +88,12 @@ export function durationMs(text: string): number {
   throw new InvalidArgumentError(read.problem);
 }
 
-/** Reads one of some names in capitals, however it is written. */
+/** Reads one of some names in capitals, however it is written; help shows them in small letters. */
 export function oneOf(names: readonly string[]): (value: string) => string {
   return (value) => {
     const name = value.toUpperCase().replaceAll("-", "_");
     if (names.includes(name)) return name;
-    throw new InvalidArgumentError(`It must be one of ${names.join(", ")}.`);
+    throw new InvalidArgumentError(`It must be one of ${names.join(", ").toLowerCase()}.`);
   };
 }
 

@@ -17,6 +17,8 @@ export interface ProfileView {
   readonly state: string;
   readonly stateReason: string;
   readonly order: number;
+  readonly isOrderExplicit: boolean;
+  readonly enabled: boolean;
   readonly generation: number;
   readonly accessTokenExpireTime?: Date;
   readonly refreshTime?: Date;
@@ -63,13 +65,47 @@ export function profileTable(profiles: readonly ProfileView[], nowMs: number): s
     view.profile,
     stateText(view),
     untilText(view, nowMs),
-    view.order === 0 ? "outside" : String(view.order),
-    bare(view.kind).toLowerCase(),
+    placeText(view),
+    known(view.kind),
     view.planType,
-    bare(view.ownership).toLowerCase(),
+    known(view.ownership),
     view.accountHint,
   ]);
   return table(["PROFILE", "STATE", "UNTIL", "ORDER", "KIND", "PLAN", "OWNERSHIP", "ACCOUNT"], rows);
+}
+
+/** In brackets where no operator set it. */
+function placeText({ order, isOrderExplicit, kind }: ProfileView): string {
+  if (order === 0) return "outside";
+  return isOrderExplicit || known(kind) === "-" ? String(order) : `(${order})`;
+}
+
+/** In small letters; `-` of a record that cannot be read. */
+function known(name: string): string {
+  const text = bare(name).toLowerCase();
+  return text === "unspecified" ? "-" : text;
+}
+
+/** The command that brings a profile back which does not come back by itself; empty if none is needed. */
+export function nextStep({ profile, provider, kind, state, stateReason }: ProfileView): string {
+  switch (bare(state)) {
+    case "NEEDS_LOGIN":
+      return newLogin(profile, provider, kind);
+    case "REFRESH_IN_DOUBT":
+      return `auth-broker profiles refresh ${profile}`;
+    case "DISABLED":
+      return `auth-broker profiles enable ${profile}`;
+    case "BLOCKED":
+      if (stateReason === "HELD_AFTER_BAN") return `auth-broker profiles acknowledge ${provider}`;
+      return `auth-broker profiles ${stateReason === "STORE_CORRUPT" ? "add" : "enable"} ${profile}`;
+    default:
+      return stateReason === "LOGIN_REQUIRED" ? newLogin(profile, provider, kind) : "";
+  }
+}
+
+function newLogin(profile: string, provider: string, kind: string): string {
+  if (bare(kind) === "API_KEY") return `auth-broker profiles add ${profile} --api-key`;
+  return `auth-broker login ${provider} --label ${profile.slice(profile.indexOf(":") + 1)}`;
 }
 
 /** The state with its reason, such as `COOLING_DOWN (USAGE_LIMIT)`. */
@@ -92,12 +128,13 @@ export function profileSheet(view: ProfileView, nowMs: number): string {
     ["profile", view.profile],
     ["label", view.label],
     ["state", stateText(view)],
+    ["what helps", nextStep(view)],
     ["account", view.accountHint],
     ["plan", view.planType],
-    ["kind", bare(view.kind).toLowerCase()],
+    ["kind", known(view.kind)],
     ["paid by", bare(view.costClass)],
     ["ownership", bare(view.ownership)],
-    ["order", view.order === 0 ? "outside the explicit order, so never used" : String(view.order)],
+    ["order", view.order === 0 ? "outside the explicit order, so never used" : orderText(view)],
     ["pools", view.pools.join(", ")],
     ["generation", String(view.generation)],
     ["fingerprint", view.tokenFingerprint],
@@ -109,6 +146,10 @@ export function profileSheet(view: ProfileView, nowMs: number): string {
     ...view.cooldowns.map((cooldown) => ["cooldown", cooldownText(cooldown, nowMs)] as const),
     ...view.usageWindows.map((window) => ["usage", windowText(window, nowMs)] as const),
   ]);
+}
+
+function orderText({ order, isOrderExplicit }: ProfileView): string {
+  return isOrderExplicit ? String(order) : `${order}, by kind and id; no explicit order is set`;
 }
 
 function cooldownText({ model, outcome, source, untilTime, strikes }: CooldownView, nowMs: number): string {

@@ -6,7 +6,7 @@ import { answerJson, ask } from "./call.ts";
 import { CommandError, invalid } from "./command-error.ts";
 import { parseObject, readSecretInput } from "./input.ts";
 import { collect, jsonOption, named, oneOf, wantsJson } from "./options.ts";
-import { print, printJson } from "./output.ts";
+import { plain, print, printJson } from "./output.ts";
 import { profileView } from "./profile-view.ts";
 import { noteOutside, shown } from "./profiles-change.ts";
 
@@ -42,8 +42,10 @@ export function defineAdd(command: Command): void {
     .option("--disabled", "add it switched off")
     .addOption(ownership.argParser(oneOf(OWNERSHIPS)))
     .option("--allow-account-change", "let the id pass to another account")
+    .allowExcessArguments()
     .addHelpText("after", EXAMPLE)
     .action(async (profile: string, options: AddOptions) => {
+      if (command.args.length > 1) throw secretArgument(profile, options);
       const request = withOptions(await readGrant(profile, options), profile, options);
       const answer = await ask("profile", "PutProfile", request);
       if (wantsJson(command)) return printJson(answerJson("PutProfile", answer));
@@ -51,6 +53,16 @@ export function defineAdd(command: Command): void {
       print(`added ${shown(view)}`);
       noteOutside(view);
     });
+}
+
+/** Says nothing of what stood there. */
+function secretArgument(profile: string, { apiKey, token }: AddOptions): CommandError {
+  const flag = apiKey ? " --api-key" : token ? " --token" : "";
+  return new CommandError(
+    64,
+    "only the id is an argument: a secret is read from standard input or --from-file, where no other program sees it",
+    { help: `auth-broker profiles add ${plain(profile)}${flag}, then paste it` },
+  );
 }
 
 async function readGrant(profile: string, options: AddOptions): Promise<Message> {
@@ -62,7 +74,12 @@ async function readGrant(profile: string, options: AddOptions): Promise<Message>
   }
   const name = fromFile === "-" ? "standard input" : fromFile;
   const text = await readSecretInput(fromFile, `JSON for ${profile}, then Ctrl-D: `, "end");
-  return fromTwin("authbroker.v1.PutProfileRequest", parseObject(text, name));
+  const given = parseObject(text, name);
+  if ("tokens" in given && ("last_refresh" in given || "OPENAI_API_KEY" in given)) {
+    const file = fromFile === "-" ? "FILE" : plain(fromFile);
+    throw invalid(`${name} is an auth.json of Codex`, `auth-broker import codex --from ${file}`);
+  }
+  return fromTwin("authbroker.v1.PutProfileRequest", given);
 }
 
 /** Blanks around it are an accident of copying; anything else that cannot be part of a header is refused. */

@@ -1,9 +1,17 @@
 import type { Command } from "commander";
 import type { Message } from "../rpc/schema.ts";
-import { answerJson, ask } from "./call.ts";
+import { answerJson, ask, dial } from "./call.ts";
 import { jsonOption, wantsJson } from "./options.ts";
 import { note, plain, print, printJson } from "./output.ts";
-import { type ProfileView, profileView, profileViews, stateText, untilText } from "./profile-view.ts";
+import {
+  bare,
+  nextStep,
+  type ProfileView,
+  profileView,
+  profileViews,
+  stateText,
+  untilText,
+} from "./profile-view.ts";
 
 /** A refresh may wait for others of the same client before its own 30 s. */
 const REFRESH_MS = 65_000;
@@ -15,6 +23,8 @@ interface Change {
   readonly example: string;
   readonly request?: Message;
   readonly waitMs?: number;
+  /** What to say if the profile was such that nothing changed; empty if something did. */
+  readonly without?: (before: ProfileView) => string;
 }
 
 /** Commands that take one profile and answer with it. */
@@ -24,6 +34,8 @@ const CHANGES: readonly Change[] = [
     description: "switch a profile on; also ends a block",
     method: "UpdateProfile",
     request: { enabled: true },
+    without: ({ enabled, state }) =>
+      enabled && bare(state) !== "BLOCKED" ? "it was switched on already" : "",
     example: "enable openai-codex:work",
   },
   {
@@ -46,7 +58,7 @@ const CHANGES: readonly Change[] = [
 export function defineChanges(profiles: Command): void {
   for (const change of CHANGES) {
     one(profiles, change).action((profile: string, _options, command: Command) =>
-      apply(change.method, { profile, ...change.request }, command, change.waitMs),
+      apply(change.method, { profile, ...change.request }, command, change.waitMs, change.without),
     );
   }
   one(profiles, {
@@ -57,7 +69,9 @@ export function defineChanges(profiles: Command): void {
   })
     .option("--model <name>", "only those of this model")
     .action((profile: string, { model = "" }: { model?: string }, command: Command) =>
-      apply("ClearCooldown", { profile, model }, command),
+      apply("ClearCooldown", { profile, model }, command, 0, (before) =>
+        isClear(before, model) ? "nothing to clear" : "",
+      ),
     );
   one(profiles, {
     name: "remove",
@@ -92,12 +106,31 @@ function one(profiles: Command, { name, description, example }: Change): Command
     .addHelpText("after", `\nExample:\n  $ auth-broker profiles ${example}`);
 }
 
-async function apply(method: string, request: Message, command: Command, waitMs?: number): Promise<void> {
-  const answer = await ask("profile", method, request, waitMs);
-  if (wantsJson(command)) return printJson(answerJson(method, answer));
+async function apply(
+  method: string,
+  request: Message,
+  command: Command,
+  waitMs?: number,
+  without?: Change["without"],
+): Promise<void> {
+  using line = await dial("profile");
+  const asJson = wantsJson(command);
+  const before =
+    without === undefined || asJson ? undefined : await line.call("GetProfile", { profile: request.profile });
+  const answer = await line.call(method, request, waitMs);
+  if (asJson) return printJson(answerJson(method, answer));
   const view = profileView(answer.profile as Message);
   print(shown(view));
+  const idle = before && without?.(profileView(before.profile as Message));
+  if (idle) note(`${plain(view.profile)}: ${idle}`);
+  if (without !== undefined && nextStep(view) !== "") note(`still needs: ${plain(nextStep(view))}`);
   noteOutside(view);
+}
+
+/** True if a profile has nothing that a clear would end. */
+function isClear({ state, cooldowns }: ProfileView, model: string): boolean {
+  const isHeld = model === "" && ["BLOCKED", "COOLING_DOWN"].includes(bare(state));
+  return !isHeld && !cooldowns.some((cooldown) => model === "" || cooldown.model === model);
 }
 
 /** Says so when a profile will never serve because an explicit order leaves it out. */

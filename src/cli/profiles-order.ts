@@ -1,11 +1,9 @@
 import type { Command } from "commander";
-import { canonicalProvider } from "../domain/alias.ts";
+import type { Message } from "../rpc/schema.ts";
 import { answerJson, ask, dial } from "./call.ts";
 import { CommandError } from "./command-error.ts";
 import { jsonOption, wantsJson } from "./options.ts";
 import { note, plain, print, printJson } from "./output.ts";
-import { allProfiles } from "./profile-pages.ts";
-import { profileViews } from "./profile-view.ts";
 
 const EXAMPLE = `
 An explicit order is an allow-list: profiles outside it are never used. Without ids the present order is
@@ -30,26 +28,31 @@ export function defineOrder(command: Command): void {
 }
 
 async function set(provider: string, profiles: readonly string[], json: boolean): Promise<void> {
-  const answer = await ask("profile", "SetOrder", { provider, profiles });
+  using line = await dial("profile");
+  const answer = await line.call("SetOrder", { provider, profiles });
   if (json) return printJson(answerJson("SetOrder", answer));
-  const known = answer.profiles as readonly string[];
-  const unknown = answer.unknown as readonly string[];
   if (profiles.length === 0) return print(`${plain(provider)} has no explicit order any more`);
-  known.forEach((id, index) => {
-    print(`${index + 1}  ${plain(id)}`);
-  });
-  if (unknown.length > 0)
-    note(`no such profile, skipped until there is one: ${unknown.map(plain).join(", ")}`);
-  if (known.length === 0) note("no profile of this order exists, so it is set aside");
+  tell(await line.call("GetOrder", { provider }));
 }
 
-/** The same shape as the answer to setting it. */
 async function show(provider: string, json: boolean): Promise<void> {
-  using line = await dial("profile");
-  const { profiles } = await allProfiles(line, canonicalProvider(provider));
-  const placed = profileViews(profiles)
-    .filter(({ order }) => order > 0)
-    .sort((a, b) => a.order - b.order);
-  if (json) return printJson({ profiles: placed.map(({ profile }) => profile), unknown: [] });
-  for (const { order, profile } of placed) print(`${order}  ${plain(profile)}`);
+  const answer = await ask("profile", "GetOrder", { provider });
+  if (json) return printJson(answerJson("GetOrder", answer));
+  tell(answer);
+  if (!answer.isExplicit && (answer.unknown as readonly string[]).length === 0) {
+    note("no explicit order is set; this one comes from the profiles' kinds and ids");
+  }
+}
+
+function tell(answer: Message): void {
+  const { profiles, unknown, outside } = answer as unknown as Readonly<Record<string, readonly string[]>>;
+  const places = profiles?.map((id, index) => `${index + 1}  ${plain(id)}`) ?? [];
+  for (const line of places) print(line);
+  for (const id of unknown ?? []) print(`-  ${plain(id)} (not there yet)`);
+  if (unknown?.length && !answer.isExplicit) {
+    note("no profile of the explicit order exists, so it is set aside");
+  }
+  if (outside?.length) {
+    note(`outside this order, so never used: ${outside.map(plain).join(", ")}`);
+  }
 }

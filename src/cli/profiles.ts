@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { nearest } from "../config/nearest.ts";
+import { nearest } from "../domain/nearest.ts";
 import type { Message } from "../rpc/schema.ts";
 import { answerJson, ask, dial } from "./call.ts";
 import { CommandError } from "./command-error.ts";
@@ -46,6 +46,10 @@ export function defineProfiles(command: Command): void {
 async function list(provider: string, json: boolean | undefined): Promise<void> {
   using line = await dial("profile");
   const answer = await allProfiles(line, provider);
+  // A list of nothing is right for a provider that is known; what refuses one that is not is an explanation.
+  if (provider !== "" && (answer.profiles as readonly unknown[]).length === 0) {
+    await ask("status", "ExplainSelection", { provider });
+  }
   if (json) return printJson(answerJson("ListProfiles", answer));
   const profiles = profileViews(answer.profiles);
   if (profiles.length > 0) print(profileTable(profiles, Date.now()));

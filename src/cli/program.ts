@@ -23,6 +23,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "list, add, order and mend profiles",
     define: async () => (await import("./profiles.ts")).defineProfiles,
   },
+  providers: {
+    summary: "list the providers that are known, and what each takes",
+    define: async () => (await import("./providers.ts")).defineProviders,
+  },
   login: {
     summary: "log an account in, or every one that needs it",
     define: async () => (await import("./login.ts")).defineLogin,
@@ -72,7 +76,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     define: async () => (await import("./doctor.ts")).defineDoctor,
   },
   config: {
-    summary: "check config.json, or print its JSON Schema",
+    summary: "check config.json, print its JSON Schema, or show where everything lies",
     define: async () => (await import("./config.ts")).defineConfig,
   },
 };
@@ -94,11 +98,12 @@ Example:
  */
 export async function main(args: readonly string[]): Promise<void> {
   guardStreams();
+  let program: Command | undefined;
   try {
-    const program = await programFor(args);
+    program = await programFor(args);
     await program.parseAsync(args, { from: "user" });
   } catch (thrown) {
-    fail(thrown, args);
+    fail(thrown, args, program);
   }
 }
 
@@ -118,12 +123,21 @@ async function programFor(args: readonly string[]): Promise<Command> {
   return program;
 }
 
-function fail(thrown: unknown, args: readonly string[]): void {
+/** The call for help with the command that the arguments name: `auth-broker profiles add --help`. */
+function usageOf(args: readonly string[], program: Command | undefined): string {
+  const names = ["auth-broker"];
+  let command = program;
+  for (const arg of args) {
+    command = command?.commands.find((one) => one.name() === arg);
+    if (command === undefined) break;
+    names.push(arg);
+  }
+  return `${names.join(" ")} --help`;
+}
+
+function fail(thrown: unknown, args: readonly string[], program: Command | undefined): void {
   const [name = ""] = args;
-  const error = commandErrorOf(
-    thrown,
-    `auth-broker ${Object.hasOwn(COMMANDS, name) ? `${name} ` : ""}--help`,
-  );
+  const error = commandErrorOf(thrown, usageOf(args, program));
   if (error === undefined) return;
   process.exitCode = error.exit;
   if (isHelpShown(thrown)) return;

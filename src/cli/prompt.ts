@@ -10,8 +10,9 @@ const ERASE = ["\u007f", "\b"];
  */
 export async function readHidden(question: string, ends: "line" | "end"): Promise<string> {
   const { stdin } = process;
-  process.stderr.write(question);
+  // First, so that nothing of a quick answer is shown.
   stdin.setRawMode(true).setEncoding("utf8");
+  process.stderr.write(question);
   let typed = "";
   try {
     for await (const chunk of stdin) {

@@ -87,13 +87,14 @@ interface Report {
 
 function reportText(answer: Message, nowMs: number): string {
   const report = toTwin("authbroker.v1.ReportOutcomeResponse", answer) as unknown as Report;
-  const what = `${report.outcome.replace("OUTCOME_", "")} (${report.scope.replace("SCOPE_", "")})`;
+  const scope = report.scope.replace("SCOPE_", "");
+  const what = `${report.outcome.replace("OUTCOME_", "")}${scope === "NONE" ? "" : ` (${scope})`}`;
   const state = report.profileState.replace("PROFILE_STATE_", "");
   const ignored = report.ignoredReason.replace("IGNORED_REASON_", "");
   const lines = [
     report.applied ? `applied ${what}` : `not applied, ${ignored}: ${what}`,
     ...(state === "UNSPECIFIED" ? [] : [`the profile is ${state}`]),
-    ...(report.retryTime === undefined ? [] : [`back at ${moment(report.retryTime, nowMs)}`]),
+    ...(report.retryTime === undefined ? [] : [`this limit ends at ${moment(report.retryTime, nowMs)}`]),
     ...(report.advice === undefined ? [] : [adviceText(report.advice)]),
   ];
   const next = answer.next as Message | null;

@@ -3,6 +3,8 @@ import { parseObject, readInput, textOf } from "./input.ts";
 
 /** More of a body is never looked at. */
 const BODY_BYTES = 64 * 1024;
+/** Of a `ProviderResponse`. */
+const FIELDS = ["source", "httpStatus", "headers", "body", "transportError", "receiveTime"];
 const STATUS_LINE = /^HTTP\/\d(?:\.\d)? (\d{3})(?: .*)?$/;
 
 /**
@@ -18,11 +20,22 @@ export async function readResponse(path: string): Promise<object> {
 
 function jsonResponse(text: string, name: string): object {
   const { bodyText, ...response } = parseObject(text, name);
+  if (isBareBody(response)) {
+    throw invalid(
+      `${name} looks like a bare body`,
+      'save it with curl -i, or wrap it as {"httpStatus":429,"bodyText":"…"}',
+    );
+  }
   if (bodyText === undefined) return { ...response, ...cutBase64(response.body) };
   if (typeof bodyText !== "string" || response.body !== undefined) {
     throw invalid('"bodyText" must be a text and takes the place of "body"');
   }
   return { ...response, body: Buffer.from(bodyText).subarray(0, BODY_BYTES) };
+}
+
+/** Nothing that every answer has: what providers send as JSON, without the status and headers around it. */
+function isBareBody(response: object): boolean {
+  return !FIELDS.some((field) => field in response) && Object.keys(response).length > 0;
 }
 
 /** A long body is cut here, since a message of that size would be refused. */

@@ -5,18 +5,18 @@ import { here } from "./here.ts";
 import { note } from "./output.ts";
 
 const EXAMPLE = `
-Logs to standard error, as JSON unless that is a terminal. SIGTERM or SIGINT lets what is under way come
+Logs to standard error, as JSON if that is no terminal or --json is given. SIGTERM or SIGINT lets what is under way come
 to its end; a second one does not. Only one broker serves a state directory; another ends with 75.
 
 Example:
   $ auth-broker serve`;
 
 export function defineServe(command: Command): void {
-  command.addHelpText("after", EXAMPLE).action(serve);
+  command.option("--json", "log as JSON on a terminal, too").addHelpText("after", EXAMPLE).action(serve);
 }
 
 /** Resolves when the broker has stopped. */
-async function serve(): Promise<void> {
+async function serve({ json = false }: { readonly json?: boolean }): Promise<void> {
   const ending = endingSignal();
   const [{ startDaemon }, { loadConfig }, { daemonLog }] = await Promise.all([
     import("../daemon.ts"),
@@ -24,7 +24,7 @@ async function serve(): Promise<void> {
     import("./serve-log.ts"),
   ]);
   const config = await loadConfig(here().configFile);
-  const log = await daemonLog(config.log.level);
+  const log = await daemonLog(config.log.level, json);
   process.on("uncaughtException", (error) => {
     log.fatal({ err: error }, "unexpected error");
     process.exit(70);

@@ -28,7 +28,7 @@ interface ProviderNumbers {
 }
 
 const EXAMPLE = `
-With --check the exit code is 75 when a provider that owns profiles has none usable.
+With --json it is the numbers of each provider; \`auth-broker profiles --json\` has the profiles.
 
 Example:
   $ auth-broker status --check || mail -s "no account left" root < /dev/null`;

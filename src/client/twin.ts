@@ -1,3 +1,4 @@
+import { BrokerFailure } from "../domain/failure.ts";
 import { msOf, type Seconds } from "../rpc/instants.ts";
 import { fromTwin, toTwin } from "../rpc/json.ts";
 import type { Message } from "../rpc/schema.ts";
@@ -5,11 +6,19 @@ import { refusedHere } from "./error.ts";
 
 /** The message of options. Throws `BrokerError`, reason `FIELD_INVALID`, naming every field that is wrong. */
 export function requestOf(name: string, options: object): Message {
+  if (typeof options !== "object") throw refusedHere(notFields(name));
   try {
     return fromTwin(`authbroker.v1.${name}`, options);
   } catch (error) {
     throw refusedHere(error);
   }
+}
+
+/** `acquire("openai-codex")` is an easy mistake, since `use` begins so. */
+function notFields(name: string): BrokerFailure {
+  const fields = name === "ReportOutcomeRequest" ? "{ lease, … }" : '{ provider: "openai-codex" }';
+  const description = `an object is expected, such as ${fields}`;
+  return new BrokerFailure({ kind: "field_invalid", violations: [{ field: "options", description }] });
 }
 
 /** `maxWait` of a request in milliseconds, if it names one. */

@@ -1,6 +1,6 @@
 import { findNodeAtLocation, type Node } from "jsonc-parser";
 import { z } from "zod";
-import { nearest } from "./nearest.ts";
+import { byNearness, nearest } from "../domain/nearest.ts";
 import { fileSchema } from "./schema.ts";
 
 export type Path = readonly (string | number)[];
@@ -71,8 +71,10 @@ export function readIssues(error: z.ZodError): readonly { readonly path: Path; r
 }
 
 function unknownKey(key: string, path: Path): string {
-  const closest = nearest(key, knownKeys(path));
-  return closest === undefined ? "unknown key" : `unknown key; the nearest known one is "${closest}"`;
+  const known = knownKeys(path);
+  const closest = nearest(key, known);
+  if (closest !== undefined) return `unknown key; the nearest known one is "${closest}"`;
+  return known.length === 0 ? "unknown key" : `unknown key; known here: ${byNearness(key, known).join(", ")}`;
 }
 
 /** The keys that may stand at a path, read from the schema. */

@@ -1,8 +1,8 @@
 import { canonicalProfileId, canonicalProvider } from "../domain/alias.ts";
+import { editDistance, nearest } from "../domain/nearest.ts";
 import { BUILT_IN_PROVIDERS, isBuiltIn } from "../domain/provider-ids.ts";
 import { type Backoff, DEFAULT_SETTINGS, type Settings, type SteppedOutcome } from "../domain/settings.ts";
 import type { Address } from "../endpoint/address.ts";
-import { editDistance, nearest } from "./nearest.ts";
 import type { Path } from "./problem.ts";
 import type { ProviderConfig } from "./provider-schema.ts";
 import type { OperatorRule } from "./rule-schema.ts";
@@ -78,8 +78,8 @@ function withCanonicalOrder(id: string, settings: ProviderConfig): ProviderConfi
 /** A name that is neither built in nor typed may be the operator's own, unless it looks like a slip. */
 function checkName(name: string, path: Path, report: Report): void {
   if (isBuiltIn(canonicalProvider(name))) return;
-  const closest = nearest(name, BUILT_IN_PROVIDERS) ?? "";
-  if (editDistance(name, closest) > 2) return;
+  const closest = nearest(name, BUILT_IN_PROVIDERS);
+  if (closest === undefined || editDistance(name, closest) > 2) return;
   report(
     path,
     `no such provider is built in; the nearest one is "${closest}". A provider of your own needs "type"`,

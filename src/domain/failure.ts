@@ -68,7 +68,8 @@ export interface FieldViolation {
 /** Everything the broker refuses, one arm a cause. Only `rpc/status.ts` turns it into a gRPC status. */
 export type Failure =
   | { readonly kind: "field_invalid"; readonly violations: readonly FieldViolation[] }
-  | { readonly kind: "provider_unknown"; readonly provider: string }
+  /** `nearest`: a provider that was probably meant. */
+  | { readonly kind: "provider_unknown"; readonly provider: string; readonly nearest?: string }
   | { readonly kind: "profile_unknown"; readonly profile: string }
   | { readonly kind: "lease_unknown" }
   | { readonly kind: "unavailable"; readonly unavailability: Unavailability }
@@ -109,7 +110,7 @@ export function describe(failure: Failure): string {
     case "field_invalid":
       return failure.violations.map((v) => `${v.field}: ${v.description}`).join("; ");
     case "provider_unknown":
-      return `provider "${failure.provider}" is neither built in nor configured and owns no profile`;
+      return unknownProvider(failure.provider, failure.nearest);
     case "profile_unknown":
       return `there is no profile "${failure.profile}"`;
     case "lease_unknown":
@@ -143,4 +144,12 @@ export function describe(failure: Failure): string {
     case "internal":
       return "unexpected error; the broker's log has the cause";
   }
+}
+
+function unknownProvider(provider: string, nearest: string | undefined): string {
+  const next =
+    nearest === undefined
+      ? `one of your own needs providers.${provider}.type in config.json, and the broker a restart`
+      : `did you mean "${nearest}"?`;
+  return `provider "${provider}" is neither built in nor configured and owns no profile; ${next}`;
 }

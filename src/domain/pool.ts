@@ -14,6 +14,8 @@ export interface ProviderRules {
   readonly strategy: Strategy;
   readonly failover: Failover;
   readonly meteredFallback: boolean;
+  /** True: it has no login, only keys. */
+  readonly isKeysOnly?: boolean;
 }
 
 /** A profile whose record cannot be read; it takes its place in the order but serves nobody. */

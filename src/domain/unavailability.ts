@@ -1,5 +1,6 @@
 import type { Ranked, Request, Verdict } from "./candidate.ts";
 import type { Failure, ProfileReason, Unavailability, UnavailableReason } from "./failure.ts";
+import { noProfile } from "./no-profile.ts";
 import { isCorrupt, type Pool } from "./pool.ts";
 
 /** Precedence of what is left when nothing comes back by itself; the first that occurs is the reason. */
@@ -22,10 +23,10 @@ export function unavailable(
   if (corrupt !== undefined) {
     return { kind: "store_corrupt", path: corrupt, mend: "repair the file or put the profile anew" };
   }
-  const { reason, retryAtMs, help = moveHelp(request, stayed) } = answerOf(pool, request, ranked);
+  const { reason, what, retryAtMs, help = moveHelp(request, stayed) } = answerOf(pool, request, ranked);
   const unavailability: Unavailability = {
     reason,
-    message: messageOf(reason, request, stayed),
+    message: messageOf(what ?? MESSAGES[reason], request, stayed),
     ...(retryAtMs === undefined ? {} : { retryAtMs }),
     ...(help === undefined ? {} : { help }),
     profiles: ranked
@@ -57,7 +58,7 @@ function answerOf(
   pool: Pool,
   request: Request,
   ranked: readonly Ranked[],
-): { reason: UnavailableReason; retryAtMs?: number; help?: string } {
+): { reason: UnavailableReason; what?: string; retryAtMs?: number; help?: string } {
   const soonest = soonestOf(ranked);
   if (soonest !== undefined) {
     const isUpstream = soonest.reason === "UPSTREAM_UNAVAILABLE" || soonest.reason === "REFRESHING";
@@ -67,7 +68,8 @@ function answerOf(
     const hit = ranked.find((r) => r.verdict.kind === "stuck" && reasons.includes(r.verdict.reason));
     if (hit !== undefined) return { reason: answer, ...helpFor(answer, hit, request) };
   }
-  return { reason: "NO_PROFILE", help: noProfileHelp(pool, request) };
+  const { message, help } = noProfile(pool, request, ranked.filter(isShown));
+  return { reason: "NO_PROFILE", ...(message !== undefined && { what: message }), help };
 }
 
 function soonestOf(ranked: readonly Ranked[]): Extract<Verdict, { kind: "wait" }> | undefined {
@@ -106,15 +108,8 @@ function blockHelp(hit: Ranked, request: Request): string {
   return `auth-broker profiles enable ${id}`;
 }
 
-function noProfileHelp(pool: Pool, request: Request): string {
-  return pool.seats.length === 0
-    ? `auth-broker login ${request.provider}`
-    : `auth-broker explain ${request.provider}`;
-}
-
-function messageOf(reason: UnavailableReason, request: Request, stayed: string | undefined): string {
+function messageOf(what: string, request: Request, stayed: string | undefined): string {
   const { provider } = request;
-  const what = MESSAGES[reason];
   if (stayed === undefined) return `${provider}: ${what}`;
   return (
     `${provider}: ${what}; work stays on "${stayed}" because this provider's terms bind it to one account. ` +

@@ -7,6 +7,7 @@ import {
   change,
   clearCooldown,
   find,
+  orderOf,
   refreshNow,
   remove,
   setOrder,
@@ -154,6 +155,7 @@ export function profileService(desk: Desk, broker: Broker): Service {
         const ids = profiles.map((id) => canonicalProfileId(ctx.ledger.resolve(id), kind));
         return setOrder(ctx, provider, ids);
       }),
+      GetOrder: unary(desk, (message) => ({ ...orderOf(ctx, readProvider(message)) })),
       ClearCooldown: unary(desk, async (message) => {
         const { profile, model } = readClear(message);
         return shown(await clearCooldown(ctx, profile, model));

@@ -134,6 +134,7 @@ function writeReadable(view: ProfileView): Message {
     state: `PROFILE_STATE_${state.state}`,
     stateReason: state.reason,
     order: view.order,
+    isOrderExplicit: view.isOrderExplicit,
     enabled: profile.enabled,
     generation: profile.generation,
     hasRefreshToken: profile.grant.kind === "oauth" && profile.grant.refreshToken !== undefined,

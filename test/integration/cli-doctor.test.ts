@@ -1,4 +1,4 @@
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { brokerCli, type Cli, emptyCli } from "../support/cli.ts";
@@ -171,4 +171,21 @@ test("a login file that cannot be read is a warning", async () => {
       .map(({ message }) => message)
       .join("\n"),
   ).toContain("auth.json");
+});
+
+test("without a broker a record that cannot be read is a failure, and nothing is touched", async () => {
+  const { broker, cli } = await brokerCli();
+  await broker.putKey("openai-api:k");
+  await broker.stop();
+  const file = join(cli.home, "state/profiles/openai-api%3ak.json");
+  await writeFile(file, "{");
+  const ended = await cli("doctor --json");
+  expect(ended.code).toBe(78);
+  expect(JSON.parse(ended.stdout).checks).toContainEqual({
+    status: "fail",
+    topic: "state",
+    message: `the record of "openai-api:k" cannot be read (${file}): it is not whole JSON text`,
+    help: expect.stringContaining("backup"),
+  });
+  expect(await readFile(file, "utf8")).toBe("{");
 });

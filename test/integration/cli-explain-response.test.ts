@@ -117,10 +117,11 @@ test("a provider that nobody configured is read too, with a remark", async () =>
 
 test.each([
   ["a wrong config", LIMITED, "openai-codex", { rules: [{ name: "mine" }] }, 78, "rules[0]"],
-  ["a source of no name", LIMITED, "openai-codex --source mail", {}, 64, "TOKEN_ENDPOINT"],
+  ["a source of no name", LIMITED, "openai-codex --source mail", {}, 64, "token_endpoint"],
   ["a provider of no name", LIMITED, "a:b", {}, 64, "openai-codex"],
   ["a wrong field", { httpStatus: 1_000 }, "openai-codex", {}, 64, "http_status"],
-  ["an unknown field", { sauce: 1 }, "openai-codex", {}, 64, "sauce"],
+  ["an unknown field", { httpStatus: 429, sauce: 1 }, "openai-codex", {}, 64, "sauce"],
+  ["a bare body", { error: { code: "x" } }, "openai-codex", {}, 64, "looks like a bare body"],
   ["nothing at all", {}, "openai-codex", {}, 64, "http_status"],
   ["a broken file", "{", "openai-codex", {}, 65, "not valid JSON"],
 ])("%s ends it", async (_what, answer, args, config, exit, why) => {

@@ -16,6 +16,34 @@ test("without profiles the list and the status say how to begin", async () => {
   expect((await cli("status")).stdout).toContain("auth-broker import");
 });
 
+test("a provider that nobody knows is 64, with the one that was probably meant", async () => {
+  const { cli } = await brokerCli();
+  for (const args of ["profiles list opnai-codex", "profiles order codex", "explain open-codex"]) {
+    const ended = await cli(args);
+    expect(ended).toMatchObject({ code: 64, stdout: "" });
+    expect(ended.stderr).toContain('did you mean "openai-codex"?');
+    expect(ended.stderr).toContain("auth-broker providers");
+  }
+  const own = await cli("acquire my-company");
+  expect(own.stderr).toContain("providers.my-company.type in config.json, and the broker a restart");
+  expect(errorJson(await cli("profiles order zzz --json"))).toMatchObject({ reason: "PROVIDER_UNKNOWN" });
+});
+
+test("what clears or enables nothing says so, and what is still needed", async () => {
+  const { broker, cli } = await brokerCli();
+  await broker.putToken("anthropic:t");
+  expect((await cli("profiles clear-cooldown anthropic:t")).stderr).toContain("nothing to clear");
+  expect((await cli("profiles enable anthropic:t")).stderr).toContain("it was switched on already");
+  await broker.fails("anthropic", "AUTH_INVALID_TOKEN");
+  for (const args of ["clear-cooldown", "enable"]) {
+    const { stderr } = await cli(`profiles ${args} anthropic:t`);
+    expect(stderr).toContain("still needs: auth-broker login anthropic --label t");
+  }
+  expect((await cli("profiles show anthropic:t")).stdout).toMatch(
+    /^what helps +auth-broker login anthropic/m,
+  );
+});
+
 test("the list is an aligned table without escape codes; --json is the answer with all pages", async () => {
   const { broker, cli } = await brokerCli();
   for (let i = 0; i < 120; i += 1) await broker.putKey(`openai-api:k${i}`);
@@ -26,7 +54,7 @@ test("the list is an aligned table without escape codes; --json is the answer wi
     expect(lines).toHaveLength(122);
     expect(lines[0]).toMatch(/^PROFILE +STATE +UNTIL +ORDER +KIND +PLAN +OWNERSHIP +ACCOUNT$/);
     expect(lines.at(-1)).toMatch(
-      /^openai-codex:a +COOLING_DOWN \(USAGE_LIMIT\) +.+\(in .+\) +1 +oauth +unknown +acct-a…$/,
+      /^openai-codex:a +COOLING_DOWN \(USAGE_LIMIT\) +.+\(in .+\) +\(1\) +oauth +unknown +acct-a…$/,
     );
     expect(lines.join("")).not.toContain("\u001b");
   }
@@ -150,18 +178,22 @@ test("an order is set, shown, told of its gaps and taken away", async () => {
   await broker.put(B);
   await broker.put(`${CODEX}:c`);
   const set = await cli(`profiles order ${CODEX} ${B} ${A} ${CODEX}:gone`);
-  expect(set).toMatchObject({ code: 0, stdout: `1  ${B}\n2  ${A}\n` });
-  expect(set.stderr).toContain(`${CODEX}:gone`);
-  expect((await cli(`profiles order openai`)).stdout).toBe(`1  ${B}\n2  ${A}\n`);
+  const told = `1  ${B}\n2  ${A}\n-  ${CODEX}:gone (not there yet)\n`;
+  const outside = `outside this order, so never used: ${CODEX}:c\n`;
+  expect(set).toMatchObject({ code: 0, stdout: told, stderr: outside });
+  expect(await cli("profiles order openai")).toMatchObject({ code: 0, stdout: told, stderr: outside });
   expect(JSON.parse((await cli(`profiles order ${CODEX} --json`)).stdout)).toEqual({
     profiles: [B, A],
-    unknown: [],
+    unknown: [`${CODEX}:gone`],
+    outside: [`${CODEX}:c`],
+    isExplicit: true,
   });
   expect((await cli("profiles")).stdout).toMatch(/^openai-codex:c +READY +outside/m);
   const enabled = await cli(`profiles enable ${CODEX}:c`);
   expect(enabled.stderr).toContain("stands outside the explicit order");
   expect((await cli(`profiles order ${CODEX} --clear`)).stdout).toContain("no explicit order");
   expect((await broker.get(`${CODEX}:c`)).order).toBe(3);
+  expect((await cli(`profiles order ${CODEX}`)).stderr).toContain("no explicit order is set");
   expect(JSON.parse((await cli(`profiles order ${CODEX} ${A} ${CODEX}:gone --json`)).stdout)).toEqual({
     profiles: [A],
     unknown: [`${CODEX}:gone`],
@@ -170,6 +202,23 @@ test("an order is set, shown, told of its gaps and taken away", async () => {
 });
 
 describe("add", () => {
+  test("takes no secret as an argument, says how to give it, and does not repeat it", async () => {
+    const { cli } = await brokerCli();
+    const ended = await cli("profiles add openai-api:k --api-key sk-FAKE-1");
+    expect(ended).toMatchObject({ code: 64, stdout: "" });
+    expect(ended.stderr).toContain("read from standard input");
+    expect(ended.stderr).not.toContain("FAKE");
+  });
+
+  test("knows an auth.json of Codex and names the import", async () => {
+    const { cli } = await brokerCli();
+    const file = join(cli.home, "auth.json");
+    await writeFile(file, JSON.stringify({ tokens: { access_token: "at-FAKE" }, last_refresh: "2030" }));
+    const ended = await cli(`profiles add ${A} --from-file ${file}`);
+    expect(ended).toMatchObject({ code: 64, stdout: "" });
+    expect(ended.stderr).toContain(`auth-broker import codex --from ${file}`);
+  });
+
   test("takes the JSON of a put, with CRLF and a byte order mark, from standard input and from a file", async () => {
     const { broker, cli } = await brokerCli();
     const text = JSON.stringify(

@@ -22,7 +22,7 @@ test.each(["RATE_LIMIT", "rate_limit", "rate-limit", "OUTCOME_RATE_LIMIT"])(
     const ended = await cli(`report ${await lease()} ${name}`);
     expect(ended).toMatchObject({ code: 0, stderr: "" });
     expect(ended.stdout).toMatch(
-      /^applied RATE_LIMIT \(PROFILE\); the profile is COOLING_DOWN; back at .+; advice: RETRY_NEXT\n$/,
+      /^applied RATE_LIMIT \(PROFILE\); the profile is COOLING_DOWN; this limit ends at .+; advice: RETRY_NEXT\n$/,
     );
     expect((await broker.get(A)).state).toBe("PROFILE_STATE_COOLING_DOWN");
   },
@@ -49,7 +49,7 @@ test("model, stated time and started response reach the broker", async () => {
 test("an OK has no advice; a report that does not count says why", async () => {
   const { broker, cli, lease } = await scene();
   const first = await lease();
-  expect((await cli(`report ${first} ok`)).stdout).toBe("applied OK (NONE); the profile is READY\n");
+  expect((await cli(`report ${first} ok`)).stdout).toBe("applied OK; the profile is READY\n");
   await broker.put(A, { accessToken: "at-FAKE-newer" });
   expect((await cli(`report ${first} auth-invalid-token`)).stdout).toMatch(
     /^not applied, STALE_GENERATION: AUTH_INVALID_TOKEN/,

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -33,6 +33,22 @@ test("serve answers, logs JSON to standard error, keeps everything private, and 
     expect(JSON.parse(line)).toMatchObject({ msg: expect.any(String), time: expect.any(Number) });
   expect(await readdir(join(cli.home, "run"))).toEqual([]);
   expect(await cli("status")).toMatchObject({ code: 69 });
+});
+
+test("serve tells at the start where it serves, and that it closed a home that was open to others", async () => {
+  const cli = await emptyCli();
+  await chmod(cli.home, 0o777);
+  const daemon = await serving(cli);
+  const lines = daemon.stderr().trim().split("\n");
+  expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({
+    endpoints: { agent: join(cli.home, "run/agent.sock"), admin: join(cli.home, "run/admin.sock") },
+    configFile: join(cli.home, "config.json"),
+    stateDir: join(cli.home, "state"),
+  });
+  expect(lines.map((line) => JSON.parse(line).msg)).toContain(
+    `other users could enter ${cli.home}; it is now closed to them`,
+  );
+  expect((await stat(cli.home)).mode & 0o777).toBe(0o700);
 });
 
 test("what was put is there again after a restart", async () => {

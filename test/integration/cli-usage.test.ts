@@ -5,6 +5,7 @@ import { emptyCli, errorJson } from "../support/cli.ts";
 const COMMANDS = [
   "serve",
   "status",
+  "providers",
   "profiles",
   "profiles list",
   "profiles show",
@@ -23,19 +24,25 @@ const COMMANDS = [
   "explain",
   "watch",
   "run",
+  "codex",
+  "explain-response",
   "doctor",
   "config",
   "config schema",
   "config check",
+  "config paths",
 ];
+/** Only a group of commands. */
+const GROUPS = ["config"];
 
-test("every command has help with an example, without a broker", async () => {
+test("every command has help with an example and takes --json, without a broker", async () => {
   const cli = await emptyCli();
   for (const command of COMMANDS) {
     const shown = await cli(`${command} --help`);
     expect(shown, command).toMatchObject({ code: 0, stderr: "" });
     expect(shown.stdout, command).toContain(`Usage: auth-broker ${command}`);
     expect(shown.stdout, command).toMatch(/Example:\n {2}\$ /);
+    if (!GROUPS.includes(command)) expect(shown.stdout, command).toContain("--json");
   }
   const all = (await cli("--help")).stdout;
   for (const command of COMMANDS) expect(all).toContain(command.split(" ")[0]);
@@ -59,12 +66,12 @@ test.each([
   ["token a --max-wait 9999999999999d", "such as 500ms"],
   ["token a --min-valid-for 400d", "366 days"],
   ["token a --min-valid-for=-5s", "such as 500ms"],
-  ["token a --kind password", "OAUTH, TOKEN, API_KEY"],
+  ["token a --kind password", "oauth, token, api_key; what helps"],
   ["token a --profile=", "must not be empty"],
   ["profiles lsit", "Did you mean list?"],
-  ["profiles show", "id"],
+  ["profiles show", "auth-broker profiles show --help"],
   ["profiles add openai-api:a --api-key --token", "cannot be used with"],
-  ["profiles add openai-api:a --ownership mine", "SOLE, SHARED, UNKNOWN"],
+  ["profiles add openai-api:a --ownership mine", "sole, shared, unknown"],
   ["profiles order openai-codex openai-codex:a --clear", "--clear takes no ids"],
   ["import codx", 'the nearest one is "codex"'],
   ["import --from /x", "--from needs the name of one source"],

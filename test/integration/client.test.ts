@@ -287,3 +287,12 @@ test("close ends what is under way, and await using does it", async () => {
   expect(await errorOf(agent.acquire({ provider: "p" }))).toMatchObject({ code: "CANCELLED" });
   await expect.poll(() => broker.watches.size).toBe(0);
 });
+
+test("a provider's name in place of an acquire's fields is refused with what is expected", async () => {
+  const agent = await clientOf((await fakeBroker()).path);
+  const wrong = "openai-codex" as unknown as Parameters<typeof agent.acquire>[0];
+  expect(await errorOf(agent.acquire(wrong))).toMatchObject({
+    reason: "FIELD_INVALID",
+    message: 'options: an object is expected, such as { provider: "openai-codex" }',
+  });
+});

@@ -316,6 +316,36 @@ test("a provider that is known but owns no profile answers NO_PROFILE", async ()
   expect(await refusal(broker.acquire(CODEX))).toMatchObject({ code: "NOT_FOUND", reason: "NO_PROFILE" });
 });
 
+test("NO_PROFILE says whether there is none, all are disabled, or none is in the pool, and what helps", async () => {
+  await using broker = await world();
+  const told = async (request: object) => {
+    const { unavailable } = await refusal(broker.acquire({ provider: CODEX, ...request }));
+    return [unavailable?.message, unavailable?.help];
+  };
+  expect(await told({})).toEqual([
+    `${CODEX}: there is no profile; log in, or import one`,
+    `auth-broker login ${CODEX}`,
+  ]);
+  expect(await told({ provider: "openai-api" })).toEqual([
+    "openai-api: there is no profile; add a key",
+    "auth-broker profiles add openai-api:LABEL --api-key",
+  ]);
+  await broker.put(`${CODEX}:a`, {}, { pools: ["work"] });
+  expect(await told({ pool: "home" })).toEqual([
+    `${CODEX}: no profile is in the pool "home"; there are: work`,
+    `auth-broker explain ${CODEX}`,
+  ]);
+  expect(await told({ kinds: ["PROFILE_KIND_API_KEY"] })).toEqual([
+    `${CODEX}: no profile matches this request`,
+    `auth-broker explain ${CODEX}`,
+  ]);
+  await broker.put(`${CODEX}:a`, {}, { enabled: false });
+  expect(await told({})).toEqual([
+    `${CODEX}: every profile is disabled`,
+    `auth-broker profiles enable ${CODEX}:a`,
+  ]);
+});
+
 test("the alias stands in the configuration, too: as a provider's name and in its order", async () => {
   await using broker = await world({
     config: { providers: { openai: { order: ["openai:b", "openai:a"] } } },

@@ -6,7 +6,7 @@ import { delimiter, join } from "node:path";
 const places = [...(process.env.PATH ?? "").split(delimiter), join(homedir(), "go", "bin")];
 
 /** The real grpcurl, if this machine has it. */
-const grpcurlPath = places.map((place) => join(place, "grpcurl")).find(isExecutable);
+export const grpcurlPath = places.map((place) => join(place, "grpcurl")).find(isExecutable);
 
 /** Tests that need grpcurl are skipped on a desk without it, and fail for want of it in CI. */
 export const skipWithoutGrpcurl = grpcurlPath === undefined && process.env.CI !== "true";

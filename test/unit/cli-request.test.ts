@@ -42,7 +42,7 @@ test.each([
   [["--profile", ""], "must not be empty"],
   [["--pool", ""], "must not be empty"],
   [["--exclude", ""], "must not be empty"],
-  [["--kind", "key"], "OAUTH, TOKEN, API_KEY"],
+  [["--kind", "key"], "oauth, token, api_key"],
   [["--max-wait", "400d"], "366 days"],
   [["--max-wait", "-5s"], "such as 500ms"],
 ])("%j is refused", (args, why) => {

@@ -89,7 +89,7 @@ describe("the form of the file", () => {
 describe("an unknown key names the nearest known one", () => {
   test.each([
     [{ provider: {} }, "providers"],
-    [{ log: { lvl: "info" } }, "level"],
+    [{ log: { levl: "info" } }, "level"],
     [{ cooldown: { RATELIMIT: {} } }, "RATE_LIMIT"],
     [{ cooldown: { BILLING: { Base: "1m" } } }, "base"],
     [{ endpoints: [{ name: "a", path: "/a", provider: [] }] }, "providers"],

@@ -87,6 +87,7 @@ test.each([
       "UpdateProfile",
       "DeleteProfile",
       "SetOrder",
+      "GetOrder",
       "ClearCooldown",
       "AcknowledgeBan",
       "RefreshProfile",

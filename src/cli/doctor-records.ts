@@ -1,0 +1,17 @@
+import { probe } from "../endpoint/probe.ts";
+import { corruptRecords } from "../store/offline.ts";
+import { addressOf } from "./call.ts";
+import { type Check, fail } from "./doctor-check.ts";
+
+/** Records of profiles that cannot be read, unless a broker runs, which says so itself. Rejects with `StoreError` if none can be looked at. */
+export async function recordChecks(stateDir: string): Promise<readonly Check[]> {
+  if ((await probe(addressOf("status"))).state === "live") return [];
+  const now = { wallMs: Date.now(), monoMs: performance.now() };
+  return (await corruptRecords(stateDir, now)).map(({ profile, path, cause }) =>
+    fail("state", `the record of "${profile}" cannot be read (${path}): ${cause}`, mend(profile)),
+  );
+}
+
+function mend(profile: string): string {
+  return `put the file back from a backup; or move it away, start the broker and add ${profile} anew`;
+}
