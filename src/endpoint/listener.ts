@@ -16,7 +16,7 @@ export interface ListenOptions {
   /** Gets the connections; made with `serverOptions` and `receiveDeadline`, and shut down by its owner. */
   readonly server: GrpcServer;
   /** Knows which connections have a call open: those are not given up for new ones. */
-  readonly streams: Pick<OpenStreams, "has">;
+  readonly streams: Pick<OpenStreams, "connected" | "has">;
   readonly mode: SocketMode;
   readonly limits?: Limits;
   /** False cuts the connection off before any frame. Default: everybody that the socket lets in. */
@@ -123,6 +123,7 @@ function acceptor(options: ListenOptions, sockets: Map<Socket, string>): (socket
     const remoteAddress = peerText({ endpoint: name, number: count, ...identity });
     Object.defineProperty(socket, "remoteAddress", { value: remoteAddress });
     sockets.set(socket, remoteAddress);
+    streams.connected(remoteAddress, socket);
     const cancel = (options.startTimer ?? startTimer)(limits.prefaceMs, () => {
       if (socket.bytesRead < PREFACE_BYTES) socket.destroy();
     });

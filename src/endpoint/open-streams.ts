@@ -1,20 +1,24 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
 import type { StartTimer } from "./timer.ts";
 
 /** What answers that nobody reads may cost. */
 export interface UnreadLimits {
   /** Time in milliseconds within which a whole answer must be taken. */
   readonly afterMs: number;
-  /** Bytes of all whole answers that wait; above it the oldest go at once. */
+  /** Bytes of all whole answers that wait; above it the connection with the oldest goes at once. */
   readonly bytes: number;
 }
 
 /** Memory of a stream besides its answer, in bytes (measured with Node 20). */
 const STREAM_BYTES = 12 * 1024;
+/** Time for a reset to be sent; where it is not, the peer does not read its connection at all. */
+const RESET_MS = 1_000;
 
 interface Answer {
+  readonly peer: string;
   readonly bytes: number;
-  readonly cancel: () => void;
+  cancel: () => void;
 }
 
 /**
@@ -26,6 +30,7 @@ interface Answer {
 export class OpenStreams {
   readonly #limits: UnreadLimits;
   readonly #startTimer: StartTimer;
+  readonly #sockets = new Map<string, Socket>();
   readonly #counts = new Map<string, number>();
   /** Oldest first. */
   readonly #unread = new Map<ServerHttp2Stream, Answer>();
@@ -34,6 +39,12 @@ export class OpenStreams {
   constructor(limits: UnreadLimits, startTimer: StartTimer) {
     this.#limits = limits;
     this.#startTimer = startTimer;
+  }
+
+  /** A connection has begun; `peer` is what `getPeer()` will call it. */
+  connected(peer: string, socket: Socket): void {
+    this.#sockets.set(peer, socket);
+    socket.once("close", () => this.#sockets.delete(peer));
   }
 
   /** Whether the connection that `getPeer()` names so has a call that is not over. */
@@ -53,15 +64,15 @@ export class OpenStreams {
   }
 
   /** The last of a call's answer has been given to its stream. */
-  answered(stream: ServerHttp2Stream): void {
+  answered(stream: ServerHttp2Stream, peer: string): void {
     if (stream.closed || stream.destroyed || this.#unread.has(stream)) return;
     const bytes = STREAM_BYTES + stream.writableLength;
     const cancel = this.#startTimer(this.#limits.afterMs, () => this.#reset(stream));
-    this.#unread.set(stream, { bytes, cancel });
+    this.#unread.set(stream, { peer, bytes, cancel });
     this.#unreadBytes += bytes;
-    for (const [oldest] of this.#unread) {
+    for (const oldest of this.#unread.values()) {
       if (this.#unreadBytes <= this.#limits.bytes) return;
-      this.#reset(oldest);
+      this.#hangUp(oldest.peer);
     }
   }
 
@@ -74,7 +85,15 @@ export class OpenStreams {
   }
 
   #reset(stream: ServerHttp2Stream): void {
-    this.#taken(stream);
     stream.close(constants.NGHTTP2_CANCEL);
+    const answer = this.#unread.get(stream);
+    if (answer === undefined) return;
+    answer.cancel = this.#startTimer(RESET_MS, () => this.#hangUp(answer.peer));
+  }
+
+  /** Not by the session: it would wait for what it has written (seen with Node 20). */
+  #hangUp(peer: string): void {
+    for (const [stream, answer] of this.#unread) if (answer.peer === peer) this.#taken(stream);
+    this.#sockets.get(peer)?.destroy();
   }
 }

@@ -29,7 +29,8 @@ export function receiveDeadline(
   return ({ responseStream }, call) => {
     const stream = http2StreamOf(call);
     if (stream === undefined) return new ServerInterceptingCall(call);
-    streams?.opened(stream, call.getPeer());
+    const peer = call.getPeer();
+    streams?.opened(stream, peer);
     const expire = () => {
       call.sendStatus({
         code: status.DEADLINE_EXCEEDED,
@@ -54,11 +55,11 @@ export function receiveDeadline(
       sendMessage(message, next) {
         next(message);
         // grpc-js sends the status of a unary call once its message was taken.
-        if (!responseStream) streams?.answered(stream);
+        if (!responseStream) streams?.answered(stream, peer);
       },
       sendStatus(end, next) {
         next(end);
-        streams?.answered(stream);
+        streams?.answered(stream, peer);
       },
     });
   };

@@ -15,7 +15,7 @@ async function serve(): Promise<void> {
     name: argument,
     address: { kind: "unix", path },
     server,
-    streams: { has: () => true },
+    streams: { connected: () => {}, has: () => true },
     mode: "private",
   });
   process.stdout.write("listening\n");
