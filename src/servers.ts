@@ -3,8 +3,9 @@ import type { Broker } from "./broker/broker.ts";
 import type { Log } from "./broker/log.ts";
 import type { Config } from "./config.ts";
 import type { Address } from "./endpoint/address.ts";
-import { REQUEST_DEADLINE_MS, serverOptions } from "./endpoint/limits.ts";
+import { REQUEST_DEADLINE_MS, serverOptions, UNREAD_LIMITS } from "./endpoint/limits.ts";
 import { type Listener, listen } from "./endpoint/listener.ts";
+import { OpenStreams } from "./endpoint/open-streams.ts";
 import {
   adminPolicy,
   agentPolicy,
@@ -14,6 +15,7 @@ import {
   socketMode,
 } from "./endpoint/policy.ts";
 import { receiveDeadline } from "./endpoint/receive-deadline.ts";
+import { startTimer } from "./endpoint/timer.ts";
 import type { Places } from "./places.ts";
 import type { brokerHealth } from "./rpc/broker-health.ts";
 import { type Desk, guarded } from "./rpc/handler.ts";
@@ -48,6 +50,8 @@ export function endpointPolicies(
 export interface Servers {
   readonly agent: Server;
   readonly admin: Server;
+  /** Of both. */
+  readonly streams: OpenStreams;
 }
 
 export function makeServers(
@@ -64,11 +68,17 @@ export function makeServers(
     SERVICES.reflection,
     SERVICES.reflectionAlpha,
   ];
+  // How long a peer takes to read is a matter of real time.
+  const streams = new OpenStreams(UNREAD_LIMITS, startTimer);
   const make = (own: typeof agentServices, names: readonly string[]): Server => {
     const server = new Server({
       ...serverOptions,
       interceptors: [
-        receiveDeadline(REQUEST_DEADLINE_MS, (afterMs, fire) => broker.ctx.clock.timer(afterMs, fire)),
+        receiveDeadline(
+          REQUEST_DEADLINE_MS,
+          (afterMs, fire) => broker.ctx.clock.timer(afterMs, fire),
+          streams,
+        ),
       ],
     });
     for (const { definition, implementation } of [...own, health.service, ...reflectionServices(names)]) {
@@ -78,6 +88,7 @@ export function makeServers(
     return server;
   };
   return {
+    streams,
     agent: make(agentServices, agentNames),
     admin: make(
       [...agentServices, profileService(desk, broker), loginService(desk, broker)],
@@ -101,6 +112,7 @@ export async function openAll(
           name: policy.name,
           address,
           server: policy.admin ? servers.admin : servers.agent,
+          streams: servers.streams,
           mode: socketMode(policy, ownUid),
           admit: ({ uid }) => judgePeer(policy, uid, ownUid) !== "forbidden",
           onError: (error) =>

@@ -35,10 +35,10 @@ const FORMAT = 1;
 const MAC_LETTERS = 22;
 const NONCE_BYTES = 6;
 /**
- * Longer ids are not ours; keeps a forged one cheap. Far above the id for a request that excludes as many
- * profiles, of ids as long, as a request may.
+ * Longer ids are not ours; keeps a forged one cheap. Above the id for the longest request that is taken, with
+ * 16 KiB of excluded ids.
  */
-const LONGEST_ID = 192 * 1024;
+const LONGEST_ID = 64 * 1024;
 
 type Packed = [
   typeof FORMAT,

@@ -62,6 +62,10 @@ export function refusedStart(error: unknown): unknown {
   return impossible(message, reason === "PORT_BUSY" ? "use --device or --paste" : "");
 }
 
+export function tooManyLogins(count: number): BrokerFailure {
+  return impossible(`${count} logins are under way`, "finish or cancel one, or wait until one expires");
+}
+
 function impossible(cause: string, help: string): BrokerFailure {
   return new BrokerFailure({ kind: "login_impossible", cause, help });
 }

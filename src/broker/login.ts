@@ -7,11 +7,13 @@ import type { Context } from "./context.ts";
 import { isOver, type Login, LoginEntry } from "./login-entry.ts";
 import { type Landing, type LoginWiring, openLanding } from "./login-landing.ts";
 import { LoginRun } from "./login-run.ts";
-import { type LoginOrder, planOf, refusedStart } from "./login-start.ts";
+import { type LoginOrder, planOf, refusedStart, tooManyLogins } from "./login-start.ts";
 import { firstOf } from "./waiting.ts";
 
 /** Nobody needs longer with a browser; afterwards the port is free again. */
 const PATIENCE_MS = 15 * 60_000;
+/** One under way holds a port, and nobody has so many browsers open. */
+const MOST_LOGINS = 64;
 /** A login that is over can be asked about for so long. */
 const REMEMBERED_MS = 15 * 60_000;
 /** A browser that loads the last page once more gets it for so long. */
@@ -38,6 +40,7 @@ export class Logins {
     for (const { entry } of this.#runs.values()) {
       if (profileId !== "" && entry.login.profileId === profileId) giveUp(entry, "SUPERSEDED");
     }
+    this.#makeRoom();
     const entry = new LoginEntry(this.#fresh(order.provider, profileId, flow), order.allowAccountChange);
     const run = new LoginRun(this.#ctx, entry);
     this.#runs.set(entry.login.id, run);
@@ -115,6 +118,13 @@ export class Logins {
   async stop(): Promise<void> {
     for (const { entry } of this.#runs.values()) giveUp(entry, "BROKER_STOPPED");
     await this.#clearLandings(() => true);
+  }
+
+  /** Forgets the oldest that is over if there is no room for one more. Throws `BrokerFailure` if none is. */
+  #makeRoom(): void {
+    if (this.#runs.size < MOST_LOGINS) return;
+    for (const [id, { entry }] of this.#runs) if (isOver(entry.login)) return void this.#runs.delete(id);
+    throw tooManyLogins(MOST_LOGINS);
   }
 
   #fresh(provider: string, profileId: string, flow: LoginFlow): Login {

@@ -7,10 +7,12 @@ interface Bound {
 }
 
 const SWEEP_EVERY_MS = 60_000;
+/** More conversations than that have no home at once; with the longest names they take about 130 MB. */
+export const MOST_SESSIONS = 32_768;
 
 /**
  * Which profile each conversation belongs to. In memory only: a restart begins them anew. Keys are
- * endpoint, provider and the caller's session id.
+ * endpoint, provider and the caller's session id. Above a bound the one that was longest idle is forgotten.
  */
 export class Sessions {
   readonly #idleLimitMs: number;
@@ -40,6 +42,7 @@ export class Sessions {
     this.#sweep(now);
     const old = this.#bound.get(key);
     if (old !== undefined) this.#drop(key, old);
+    else this.#makeRoom();
     this.#bound.set(key, { session, usedMonoMs: now.monoMs });
     const serving = servedBy(session);
     this.#counts.set(serving, (this.#counts.get(serving) ?? 0) + 1);
@@ -61,6 +64,13 @@ export class Sessions {
     const left = (this.#counts.get(serving) ?? 0) - 1;
     if (left > 0) this.#counts.set(serving, left);
     else this.#counts.delete(serving);
+  }
+
+  #makeRoom(): void {
+    for (const [key, bound] of this.#bound) {
+      if (this.#bound.size < MOST_SESSIONS) return;
+      this.#drop(key, bound);
+    }
   }
 
   /** Forgets idle sessions, oldest first: `bind` moves a session to the end of the map. */

@@ -29,12 +29,12 @@ export function print(text: string): void {
 
 /** A result as JSON: on one line unless a person reads it. */
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value, undefined, process.stdout.isTTY ? 2 : undefined));
+  print(jsonText(value, process.stdout.isTTY ? 2 : undefined));
 }
 
 /** One message of a stream, always on one line. */
 export function printJsonLine(value: unknown): void {
-  print(JSON.stringify(value));
+  print(jsonText(value));
 }
 
 /** A remark that is no result. */
@@ -62,9 +62,19 @@ export function plain(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "?");
 }
 
+/** JSON whose texts reach the reader as they are and the terminal as escapes; the same marks as in `plain`. */
+function jsonText(value: unknown, indent?: number): string {
+  const text = JSON.stringify(value, undefined, indent);
+  // JSON has escaped the rest, and what is left of it stands between the texts.
+  return text.replace(
+    /[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
+    (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
 /** A failure on standard error: for programs as JSON, else with what to do next. */
 export function printError(error: CommandError, lines: readonly string[], asJson: boolean): void {
-  if (asJson) process.stderr.write(`${JSON.stringify(errorJson(error))}\n`);
+  if (asJson) process.stderr.write(`${jsonText(errorJson(error))}\n`);
   else for (const line of lines) process.stderr.write(`${line}\n`);
 }
 

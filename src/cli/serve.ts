@@ -1,8 +1,10 @@
+import { close as closeInspectorPort, url as inspectorUrl } from "node:inspector";
 import { constants } from "node:os";
 import type { Command } from "commander";
 import { addressText } from "../endpoint/address.ts";
 import { here } from "./here.ts";
 import { note } from "./output.ts";
+import { cleanEnvironment, endWithStarter } from "./serve-environment.ts";
 
 const EXAMPLE = `
 Logs to standard error, as JSON if that is no terminal or --json is given. SIGTERM or SIGINT lets what is under way come
@@ -17,18 +19,28 @@ export function defineServe(command: Command): void {
 
 /** Resolves when the broker has stopped. */
 async function serve({ json = false }: { readonly json?: boolean }): Promise<void> {
+  const clean = cleanEnvironment(process.env);
+  if (clean !== undefined) {
+    const { serveClean } = await import("./serve-clean.ts");
+    process.exitCode = await serveClean(clean);
+    return;
+  }
+  endWithStarter();
   const ending = endingSignal();
-  const [{ startDaemon }, { loadConfig }, { daemonLog }] = await Promise.all([
+  closeInspector();
+  const [{ startDaemon }, { loadConfig }, { daemonLog, LAST_WORDS_MS }] = await Promise.all([
     import("../daemon.ts"),
     import("../config.ts"),
     import("./serve-log.ts"),
   ]);
   const config = await loadConfig(here().configFile);
-  const log = await daemonLog(config.log.level, json);
+  const { log, flush } = await daemonLog(config.log.level, json);
   process.on("uncaughtException", (error) => {
     log.fatal({ err: error }, "unexpected error");
-    process.exit(70);
+    void flush().then(() => process.exit(70));
   });
+  // A signal that came before the handler opens it only now.
+  closeInspector();
   const daemon = await startDaemon({ config, log });
   if (process.stderr.isTTY) {
     note(
@@ -36,7 +48,13 @@ async function serve({ json = false }: { readonly json?: boolean }): Promise<voi
     );
   }
   log.info({ signal: await ending }, "asked to stop");
-  await daemon.stop();
+  // Lines that nobody reads would hold the process for ever.
+  await daemon.stop().finally(() => setTimeout(() => process.exit(), LAST_WORDS_MS).unref());
+}
+
+/** Whoever is connected to it could read every token. */
+function closeInspector(): void {
+  if (inspectorUrl() !== undefined) closeInspectorPort();
 }
 
 /** Resolves at the first signal to end, which is taken from now on; the second one ends the process. */

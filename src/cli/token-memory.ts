@@ -1,7 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeDirectories } from "../make-directories.ts";
 import type { Message } from "../rpc/schema.ts";
 import { here } from "./here.ts";
 import { note } from "./output.ts";
@@ -32,7 +33,7 @@ export function recall(request: Message): Given | undefined {
 /** Keeps it for the next call. The token was got all the same if this fails; then only a remark is made. */
 export function remember(request: Message, given: Given): void {
   try {
-    mkdirSync(directory(), { recursive: true, mode: 0o700 });
+    makeDirectories(directory(), 0o700);
     replace(fileOf(request), JSON.stringify(given));
     clearOld(given.atMs);
   } catch (error) {

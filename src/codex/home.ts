@@ -1,6 +1,7 @@
 import { lstatSync, mkdirSync, readdirSync, readlinkSync, symlinkSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { makeDirectories } from "../make-directories.ts";
 
 /** Directories of Codex that all runs of a user share; made if they are missing, so that they can be linked. */
 const SHARED_DIRECTORIES = [
@@ -38,7 +39,7 @@ export function userHomeOf(env: NodeJS.ProcessEnv, root: string): string {
  * Synchronous: for so many links several times faster than the thread pool.
  */
 export function linkUserHome(home: string, userHome: string): void {
-  for (const name of [...SHARED_DIRECTORIES, SKILLS]) mkdirSync(join(userHome, name), { recursive: true });
+  for (const name of [...SHARED_DIRECTORIES, SKILLS]) makeDirectories(join(userHome, name));
   const found = readdirSync(userHome).filter((name) => !PRIVATE.has(name) && !DATABASE.test(name));
   const names = new Set([...SHARED_DIRECTORIES, ...SHARED_FILES, ...found]);
   names.delete(SKILLS);

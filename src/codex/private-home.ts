@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readlinkSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { makeDirectories } from "../make-directories.ts";
 import { LaunchError } from "./error.ts";
 import { isPrivate } from "./home.ts";
 
@@ -23,8 +24,7 @@ export function homesRoot(stateDir: string): string {
   const uid = process.geteuid?.() ?? "user";
   for (const root of [join(IN_MEMORY, `auth-broker-${uid}`), join(stateDir, "codex")]) {
     // Anybody may have made the first one, so it counts only if it is ours and closed.
-    if (existsSync(dirname(root)) || root.startsWith(stateDir))
-      mkdirSync(root, { recursive: true, mode: 0o700 });
+    if (existsSync(dirname(root)) || root.startsWith(stateDir)) makeDirectories(root, 0o700);
     if (process.platform === "win32" || isPrivate(root)) return root;
   }
   throw new LaunchError(77, `no private directory can be made under ${IN_MEMORY} or ${stateDir}`);

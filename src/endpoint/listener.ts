@@ -4,6 +4,7 @@ import { type Address, checkAddress, socketPath } from "./address.ts";
 import { bind, bindPipe, release } from "./bind.ts";
 import { claim } from "./claim.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+import type { OpenStreams } from "./open-streams.ts";
 import { type Identity, identify, peerText } from "./peer.ts";
 import type { SocketMode } from "./policy.ts";
 import { type StartTimer, startTimer } from "./timer.ts";
@@ -14,6 +15,8 @@ export interface ListenOptions {
   readonly address: Address;
   /** Gets the connections; made with `serverOptions` and `receiveDeadline`, and shut down by its owner. */
   readonly server: GrpcServer;
+  /** Knows which connections have a call open: those are not given up for new ones. */
+  readonly streams: Pick<OpenStreams, "connected" | "has">;
   readonly mode: SocketMode;
   readonly limits?: Limits;
   /** False cuts the connection off before any frame. Default: everybody that the socket lets in. */
@@ -46,9 +49,8 @@ const PREFACE_BYTES = 33;
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { address, mode, limits = DEFAULT_LIMITS } = options;
   checkAddress(address);
-  const sockets = new Set<Socket>();
+  const sockets = new Map<Socket, string>();
   const net = createServer();
-  net.maxConnections = limits.connections;
   net.on("connection", acceptor(options, sockets));
   const remove = await open(net, address, mode, limits.connections);
   net.on("error", (error) => options.onError?.(error));
@@ -68,8 +70,10 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       stop();
       // What was said last, such as why a stream ends, must be read before its connection goes.
       await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))]);
-      const gone = [...sockets].map((socket) => new Promise((resolve) => socket.once("close", resolve)));
-      for (const socket of sockets) socket.destroy();
+      const gone = [...sockets.keys()].map(
+        (socket) => new Promise((resolve) => socket.once("close", resolve)),
+      );
+      for (const socket of sockets.keys()) socket.destroy();
       await Promise.all([closed, ...gone]);
     },
   };
@@ -92,13 +96,25 @@ async function open(
   return () => release(file);
 }
 
-function acceptor(options: ListenOptions, sockets: Set<Socket>): (socket: Socket) => void {
-  const { name, mode, limits = DEFAULT_LIMITS, admit = () => true } = options;
+/** `sockets`: those that are open with the text that `getPeer()` gives for each, oldest first. */
+function acceptor(options: ListenOptions, sockets: Map<Socket, string>): (socket: Socket) => void {
+  const { name, mode, limits = DEFAULT_LIMITS, admit = () => true, streams } = options;
   const injector = options.server.createConnectionInjector(ServerCredentials.createInsecure());
   let count = 0;
+  /** Silent peers must not keep others out: at the limit the oldest that asks nothing goes. */
+  const hasRoom = (): boolean => {
+    if (sockets.size < limits.connections) return true;
+    for (const [socket, peer] of sockets) {
+      if (streams.has(peer)) continue;
+      sockets.delete(socket);
+      socket.destroy();
+      return true;
+    }
+    return false;
+  };
   return (socket) => {
     const identity = identify(socket, mode);
-    if (!admit(identity)) {
+    if (!admit(identity) || !hasRoom()) {
       socket.destroy();
       return;
     }
@@ -106,7 +122,8 @@ function acceptor(options: ListenOptions, sockets: Set<Socket>): (socket: Socket
     // A unix socket has no peer address; this one reaches the handlers through `call.getPeer()`.
     const remoteAddress = peerText({ endpoint: name, number: count, ...identity });
     Object.defineProperty(socket, "remoteAddress", { value: remoteAddress });
-    sockets.add(socket);
+    sockets.set(socket, remoteAddress);
+    streams.connected(remoteAddress, socket);
     const cancel = (options.startTimer ?? startTimer)(limits.prefaceMs, () => {
       if (socket.bytesRead < PREFACE_BYTES) socket.destroy();
     });

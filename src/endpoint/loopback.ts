@@ -1,13 +1,15 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { Redirect } from "../domain/login.ts";
 import { EndpointError } from "./error.ts";
 import { pageHtml } from "./loopback-page.ts";
 
 /** Nobody but one browser comes here, with one short request. */
 const MOST_CONNECTIONS = 16;
-const REQUEST_MS = 10_000;
+const REQUEST_MS = 5_000;
+/** Node looks for late requests so often; by itself every 30 s. */
+const CHECK_MS = 1_000;
 
 interface Page {
   readonly isGood: boolean;
@@ -34,8 +36,12 @@ export async function openLoopback(
 ): Promise<Loopback | undefined> {
   const busyPorts: number[] = [];
   for (const wanted of redirect.ports.length === 0 ? [0] : redirect.ports) {
-    const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS });
-    server.maxConnections = MOST_CONNECTIONS;
+    const server = createServer({
+      requestTimeout: REQUEST_MS,
+      headersTimeout: REQUEST_MS,
+      connectionsCheckingInterval: CHECK_MS,
+    });
+    giveUpSilent(server);
     if (await isBusy(server, wanted)) {
       busyPorts.push(wanted);
       continue;
@@ -50,6 +56,28 @@ export async function openLoopback(
     return { port, busyPorts, close: () => shut(server) };
   }
   return undefined;
+}
+
+/** Whoever connects and says nothing must not keep the browser out: at the limit the oldest of them goes. */
+function giveUpSilent(server: Server): void {
+  const open = new Set<Socket>();
+  const silent = new Set<Socket>();
+  server.on("connection", (socket) => {
+    if (open.size >= MOST_CONNECTIONS) {
+      const [oldest = socket] = silent;
+      open.delete(oldest);
+      silent.delete(oldest);
+      oldest.destroy();
+      if (oldest === socket) return;
+    }
+    open.add(socket);
+    silent.add(socket);
+    socket.once("close", () => {
+      open.delete(socket);
+      silent.delete(socket);
+    });
+  });
+  server.on("request", ({ socket }) => void silent.delete(socket));
 }
 
 interface Answer {

@@ -6,6 +6,7 @@ import {
   type ServerInterceptor,
   status,
 } from "@grpc/grpc-js";
+import type { OpenStreams } from "./open-streams.ts";
 import type { StartTimer } from "./timer.ts";
 
 /** Time for the status to reach the caller. */
@@ -17,12 +18,19 @@ const RESET_AFTER_MS = 1000;
  * the start, and from each whole message, the next message or the end must arrive within `afterMs`;
  * else the caller gets DEADLINE_EXCEEDED, and a second later its stream is reset. Other calls of the
  * same connection go on. Handlers of request streams must read without pause, since unread messages
- * do not count. Must be the first of the server's interceptors.
+ * do not count. Must be the first of the server's interceptors. `streams` hears of every call and of its
+ * answer's end: one interceptor does both, since each costs every call time.
  */
-export function receiveDeadline(afterMs: number, startTimer: StartTimer): ServerInterceptor {
-  return (_method, call) => {
+export function receiveDeadline(
+  afterMs: number,
+  startTimer: StartTimer,
+  streams?: OpenStreams,
+): ServerInterceptor {
+  return ({ responseStream }, call) => {
     const stream = http2StreamOf(call);
     if (stream === undefined) return new ServerInterceptingCall(call);
+    const peer = call.getPeer();
+    streams?.opened(stream, peer);
     const expire = () => {
       call.sendStatus({
         code: status.DEADLINE_EXCEEDED,
@@ -43,6 +51,15 @@ export function receiveDeadline(afterMs: number, startTimer: StartTimer): Server
             pass(message);
           },
         });
+      },
+      sendMessage(message, next) {
+        next(message);
+        // grpc-js sends the status of a unary call once its message was taken.
+        if (!responseStream) streams?.answered(stream, peer);
+      },
+      sendStatus(end, next) {
+        next(end);
+        streams?.answered(stream, peer);
       },
     });
   };

@@ -5,6 +5,8 @@ import type { Attempt, DeviceAuthorization, LoginGrant } from "./provider.ts";
 
 /** Where the server names none (RFC 8628 section 3.2). */
 const DEFAULT_INTERVAL_SEC = 5;
+/** No answer's time counts for more; a code lives for minutes. */
+const LONGEST_SEC = 86_400;
 
 /** Begins a device login (RFC 8628), with PKCE where the provider wants that. */
 export async function standardDevice(
@@ -36,8 +38,8 @@ export async function standardDevice(
     ...(device.verification_uri_complete === undefined
       ? {}
       : { verificationUrlComplete: device.verification_uri_complete }),
-    expiresInMs: device.expires_in * 1_000,
-    intervalMs: (device.interval ?? DEFAULT_INTERVAL_SEC) * 1_000,
+    expiresInMs: Math.min(device.expires_in, LONGEST_SEC) * 1_000,
+    intervalMs: Math.min(device.interval ?? DEFAULT_INTERVAL_SEC, LONGEST_SEC) * 1_000,
     poll: async (poll) => {
       const sentAt = poll.now();
       const asked = await wire.send(

@@ -124,7 +124,8 @@ export function read<S extends z.ZodType>(schema: S, message: Message): z.output
 function hasControl(text: string): boolean {
   for (let i = 0; i < text.length; i += 1) {
     const code = text.charCodeAt(i);
-    if (code < 0x20 || code === 0x7f) return true;
+    // C1 too: a terminal takes U+009B for the beginning of a command.
+    if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return true;
   }
   return false;
 }

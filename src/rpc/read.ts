@@ -23,6 +23,8 @@ import type { Message } from "./schema.ts";
 
 const MIN_VALID_FOR_MS = 60_000;
 const MOST_EXCLUDED = 256;
+/** The lease carries them, so that they cost every answer and report; 256 ids of usual length need a third. */
+const EXCLUDED_BYTES = 16 * 1024;
 const KINDS: ReadonlyMap<unknown, ProfileKind> = new Map(
   PROFILE_KINDS.map((kind) => [`PROFILE_KIND_${kind.toUpperCase()}`, kind]),
 );
@@ -86,6 +88,10 @@ function readKinds(values: readonly unknown[], violations: FieldViolation[]): re
 function readExcluded(ids: readonly string[], violations: FieldViolation[]): readonly string[] {
   if (ids.length > MOST_EXCLUDED) {
     const description = `must not have more than ${MOST_EXCLUDED} entries`;
+    violations.push({ field: "exclude_profiles", description });
+  }
+  if (ids.length > 0 && Buffer.byteLength(ids.join("")) > EXCLUDED_BYTES) {
+    const description = `must not have more than ${EXCLUDED_BYTES} bytes in all`;
     violations.push({ field: "exclude_profiles", description });
   }
   ids.forEach((id, i) => {

@@ -1,5 +1,6 @@
-import { chmod, mkdir, open, stat } from "node:fs/promises";
+import { chmod, open, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { makeDirectories } from "../make-directories.ts";
 import { errnoOf, writeError } from "./file-error.ts";
 import { StoreError } from "./store.ts";
 
@@ -13,19 +14,21 @@ const OTHERS = 0o077;
  * `tightened`. On Windows the inherited access list decides; nothing is checked.
  *
  * Rejects with `StoreError`: `denied` if it belongs to another user, `unreadable` if it is no
- * directory, else as for writing.
+ * directory or none can be there, else as for writing.
  */
 export async function ensurePrivateDirectory(path: string): Promise<"created" | "private" | "tightened"> {
   try {
-    const first = await mkdir(path, { recursive: true, mode: PRIVATE_DIRECTORY });
-    if (first !== undefined) {
-      await syncCreated(path, first);
+    const made = makeDirectories(path, PRIVATE_DIRECTORY);
+    if (made.length > 0) {
+      // A new directory is durable when its parent is synced.
+      for (const one of made.toReversed()) await syncDirectory(dirname(one));
       return "created";
     }
     if (WINDOWS) return "private";
     return await tighten(path);
   } catch (error) {
     if (errnoOf(error) === "EEXIST" || errnoOf(error) === "ENOTDIR") throw notADirectory(path);
+    if (errnoOf(error) === "ENOENT") throw noPlace(path);
     throw writeError(error, path);
   }
 }
@@ -44,14 +47,6 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** A new directory is durable when its parent is synced; `mkdir` may have made several. */
-async function syncCreated(path: string, first: string): Promise<void> {
-  for (let made = path; ; made = dirname(made)) {
-    await syncDirectory(dirname(made));
-    if (made === first || made === dirname(made)) return;
-  }
-}
-
 async function tighten(path: string): Promise<"private" | "tightened"> {
   const found = await stat(path);
   if (!found.isDirectory()) throw notADirectory(path);
@@ -67,6 +62,11 @@ async function tighten(path: string): Promise<"private" | "tightened"> {
   if ((found.mode & OTHERS) === 0) return "private";
   await chmod(path, PRIVATE_DIRECTORY);
   return "tightened";
+}
+
+function noPlace(path: string): StoreError {
+  const message = "no directory can be made there (ENOENT)";
+  return new StoreError("unreadable", path, message, "choose another directory");
 }
 
 function notADirectory(path: string): StoreError {

@@ -243,3 +243,14 @@ test.runIf(existsSync("/dev/full"))("a token that cannot be written is no succes
   const ended = await run("sh", ["-c", script, process.execPath, MAIN], { env: cli.env });
   expect(ended).toMatchObject({ code: 74, stderr: "auth-broker: the output cannot be written (ENOSPC)\n" });
 });
+
+test("--json shows a terminal no character that could turn the text around, and a program the very name", async () => {
+  const { broker, cli } = await brokerCli();
+  await broker.put(`${CODEX}:a`);
+  const sessionId = "s\u202eTXEN\u2066";
+  const { stdout } = await cli(["acquire", CODEX, "--session", sessionId, "--json"]);
+  expect(stdout).toContain("s\\u202eTXEN\\u2066");
+  expect(JSON.parse(stdout).lease.sessionId).toBe(sessionId);
+  const { stderr } = await cli(["explain", `no.such\u202e`, "--json"]);
+  expect(stderr).not.toContain("\u202e");
+});

@@ -137,6 +137,17 @@ test("a state that cannot be used ends it with 74 and says what to do", async ()
   expect(await other("serve")).toMatchObject({ code: 74 });
 });
 
+// Node's own way of making directories tries this one for ever.
+test.runIf(process.platform === "linux")(
+  "a home below a place where nothing can be made ends it at once",
+  async () => {
+    const cli = await emptyCli();
+    const ended = await cli("serve", { env: { AUTH_BROKER_HOME: "/proc/nope" } });
+    expect(ended).toMatchObject({ code: 74 });
+    expect(ended.stderr).toContain("/proc/nope");
+  },
+);
+
 test("SIGUSR1 opens no inspector", async () => {
   const cli = await emptyCli();
   const daemon = await serving(cli);

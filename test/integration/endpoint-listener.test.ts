@@ -127,18 +127,34 @@ describe("the preface deadline", () => {
   });
 });
 
-test("a connection over the limit is closed at once, and there is room again when one goes", async () => {
-  const path = socketPath();
-  const { listener, address } = await open(path, { limits: { ...DEFAULT_LIMITS, connections: 2 } });
-  const client = clientOf(address);
-  await client.say({ text: "x" });
-  const { socket: second } = await rawConnection(path);
-  await until(() => listener.connections() === 2);
-  await (await rawConnection(path)).closed;
-  expect(await client.say({ text: "y" })).toMatchObject({ text: "y" });
-  second.destroy();
-  await until(() => listener.connections() === 1);
-  expect(await clientOf(address).say({ text: "z" })).toMatchObject({ text: "z" });
+describe("at the limit of connections", () => {
+  const two = { limits: { ...DEFAULT_LIMITS, connections: 2 } };
+
+  test("the oldest that has no call open goes for a new one, and a call that is open goes on", async () => {
+    const path = socketPath();
+    const { listener, address, held, release } = await open(path, two);
+    const answer = clientOf(address).say({ text: "x", hold: true });
+    await held;
+    const silent = await rawConnection(path);
+    await until(() => listener.connections() === 2);
+    expect(await clientOf(address).say({ text: "y" })).toMatchObject({ text: "y" });
+    await silent.closed;
+    release();
+    expect(await answer).toMatchObject({ text: "x" });
+  });
+
+  test("the new one goes if all the others have a call open, and there is room when one is answered", async () => {
+    const path = socketPath();
+    const { listener, address, release } = await open(path, two);
+    const answers = [1, 2].map(() => clientOf(address).say({ text: "x", hold: true }));
+    await until(() => listener.connections() === 2);
+    // Both calls have arrived when a second one on each connection would have.
+    await turns();
+    await (await rawConnection(path)).closed;
+    release();
+    await Promise.all(answers);
+    expect(await clientOf(address).say({ text: "z" })).toMatchObject({ text: "z" });
+  });
 });
 
 describe("too much is refused, and others are served meanwhile:", () => {

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import type { Redirect } from "../../src/domain/login.ts";
 import { openLoopback } from "../../src/endpoint/loopback.ts";
@@ -52,4 +52,21 @@ test("a closed listener leaves its port to others at once", async () => {
   const first = await open([port]);
   await first?.close();
   expect((await open([port]))?.port).toBe(port);
+});
+
+test("connections that say nothing do not keep the browser out, and are soon closed", async () => {
+  const { port = 0 } = (await open([])) ?? {};
+  const silent = await Promise.all(
+    Array.from({ length: 16 }, async () => {
+      const socket = connect(port, "127.0.0.1");
+      onTestFinished(() => void socket.destroy());
+      await once(socket, "connect");
+      // Without reading, the end would not be seen.
+      return { closed: once(socket.resume(), "close"), begunMs: performance.now() };
+    }),
+  );
+  expect(await visit(`http://127.0.0.1:${port}/auth/callback?code=x`)).toMatchObject({ status: 200 });
+  await Promise.all(silent.map(({ closed }) => closed));
+  // Node's own pace would be 30 s.
+  expect(performance.now() - (silent[0]?.begunMs ?? 0)).toBeLessThan(25_000);
 });

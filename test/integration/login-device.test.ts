@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
 import { startAuthorizationServer } from "../support/authorization-server.mjs";
-import { MINUTE, SECOND, type World, world } from "../support/broker-world.ts";
+import { HOUR, MINUTE, SECOND, type World, world } from "../support/broker-world.ts";
 import { codexDevice } from "../support/codex-device.ts";
 import { fakeJwt } from "../support/jwt.ts";
 import { ANN, COMPANY, LoginCalls, loginWorld } from "../support/login-world.ts";
@@ -96,6 +96,15 @@ test("slow_down makes every later poll come five seconds later", async () => {
   }
   expect(counts).toEqual([1, 1, 2, 2, 3]);
   expect(await logins.end(loginId)).toMatchObject({ state: "LOGIN_STATE_DONE" });
+});
+
+test("times beyond reason in a server's answer are cut to a day", async () => {
+  const { broker, logins } = await scripted("qwen", QWEN);
+  broker.token.next(() => json(200, { ...DEVICE_ANSWER, interval: 1e308, expires_in: 1e308 }));
+  const { loginId, interval, expireTime } = await logins.start({ provider: "qwen" });
+  expect(interval).toBe("86400s");
+  expect(Date.parse(expireTime)).toBe(broker.nowMs + 24 * HOUR);
+  expect(await logins.cancel(loginId)).toMatchObject({ state: "LOGIN_STATE_CANCELLED" });
 });
 
 test("polls that were not heard, or met a server in trouble, are made again less often", async () => {

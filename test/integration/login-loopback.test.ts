@@ -192,3 +192,18 @@ test("a code whose answer was lost is not sent again", async () => {
   expect(await logIn(ANN)).toMatchObject({ state: "LOGIN_STATE_FAILED", reason: "UPSTREAM_UNAVAILABLE" });
   expect(grants(server)).toEqual(["authorization_code"]);
 });
+
+test("at most 64 logins are there at once: those that are over make room, those under way do not", async () => {
+  const { logins } = await loginWorld();
+  const begun: string[] = [];
+  for (let i = 0; i < 64; i += 1) begun.push((await logins.start({ provider: COMPANY })).loginId);
+  const tooMany = await refusal(logins.start({ provider: COMPANY }));
+  expect(tooMany).toMatchObject({ code: "FAILED_PRECONDITION", reason: "LOGIN_IMPOSSIBLE" });
+  expect(tooMany.message).toContain("64 logins are under way");
+  await logins.cancel(begun[7] ?? "");
+  const { loginId } = await logins.start({ provider: COMPANY });
+  const listed = (await logins.list()).map((login) => login.loginId);
+  expect(listed).toHaveLength(64);
+  expect(listed).toContain(loginId);
+  expect(listed).not.toContain(begun[7]);
+});

@@ -16,6 +16,12 @@ for (const [what, request, field] of [
   ["a negative max_wait", { provider: CODEX, maxWait: "-1s" }, "max_wait"],
   ["a pin that is no profile id", { provider: CODEX, profile: "work" }, "profile"],
   ["an exclusion that is no profile id", { provider: CODEX, excludeProfiles: ["work"] }, "exclude_profiles"],
+  [
+    "a list of exclusions over 16 KiB",
+    { provider: CODEX, excludeProfiles: Array.from({ length: 54 }, (_, i) => `${A}${"x".repeat(290)}${i}`) },
+    "exclude_profiles",
+  ],
+  ["a C1 control character in a name", { provider: CODEX, sessionId: "s\u009b31m" }, "session_id"],
 ] as const) {
   test(`bad field: ${what} is FIELD_INVALID and named in BadRequest`, async () => {
     await using broker = await world();

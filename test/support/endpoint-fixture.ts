@@ -6,8 +6,11 @@ import type { ServerOptions } from "@grpc/grpc-js";
 import { onTestFinished } from "vitest";
 import type { Address } from "../../src/endpoint/address.ts";
 import { EndpointError } from "../../src/endpoint/error.ts";
-import { serverOptions } from "../../src/endpoint/limits.ts";
+import { serverOptions, UNREAD_LIMITS } from "../../src/endpoint/limits.ts";
 import { type Listener, type ListenOptions, listen } from "../../src/endpoint/listener.ts";
+import { OpenStreams } from "../../src/endpoint/open-streams.ts";
+import { receiveDeadline } from "../../src/endpoint/receive-deadline.ts";
+import { startTimer } from "../../src/endpoint/timer.ts";
 import { type EchoClient, type EchoServer, echoClient, echoServer } from "./echo.ts";
 
 /** A directory of the running test alone, mode 0700. */
@@ -30,9 +33,12 @@ export async function open(
   options: Partial<ListenOptions> = {},
   grpcOptions: ServerOptions = {},
 ): Promise<Opened> {
-  const echo = echoServer("A", { ...serverOptions, ...grpcOptions });
+  const streams = new OpenStreams(UNREAD_LIMITS, startTimer);
+  const interceptors = [receiveDeadline(10_000, startTimer, streams)];
+  const echo = echoServer("A", { ...serverOptions, interceptors, ...grpcOptions });
   const address = unix(path);
-  const listener = await listen({ name: "agent", address, server: echo.server, mode: "private", ...options });
+  const known = { name: "agent", address, server: echo.server, streams, mode: "private" } as const;
+  const listener = await listen({ ...known, ...options });
   onTestFinished(async () => {
     await listener.close();
     echo.server.forceShutdown();

@@ -3,17 +3,21 @@ import {
   type ClientHttp2Stream,
   connect,
   type OutgoingHttpHeaders,
+  type Settings,
 } from "node:http2";
 import { connect as connectSocket } from "node:net";
 import { onTestFinished } from "vitest";
 
 /** An HTTP/2 connection for requests that no gRPC client would make. */
-export function http2BelowGrpc(path: string): {
+export function http2BelowGrpc(
+  path: string,
+  settings: Settings = {},
+): {
   readonly session: ClientHttp2Session;
   /** Begins a call and leaves its request open. */
   begin(method: string, headers?: OutgoingHttpHeaders): ClientHttp2Stream;
 } {
-  const session = connect("http://localhost", { createConnection: () => connectSocket(path) });
+  const session = connect("http://localhost", { createConnection: () => connectSocket(path), settings });
   session.on("error", () => {});
   onTestFinished(() => session.destroy());
   return {

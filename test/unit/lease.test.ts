@@ -34,11 +34,13 @@ describe("a lease id", () => {
   });
 
   test("can be read again for a request that excludes as much as a request may", () => {
-    const excludeProfiles = Array.from(
-      { length: 256 },
-      (_, i) => `openai-codex:${String(i).padEnd(307, "x")}`,
-    );
-    const long = { ...lease, request: { ...lease.request, excludeProfiles } };
+    // 16 KiB of what needs the most room in an id, and the longest names beside them.
+    const excludeProfiles = Array.from({ length: 256 }, (_, i) => `o:${String(i).padEnd(62, '"')}`);
+    const [model, sessionId, pool] = ["\u20ac", "\u20ac", "\u20ac"].map((letter) => letter.repeat(256));
+    const long = {
+      ...lease,
+      request: { ...lease.request, model, sessionId, pool, excludeProfiles },
+    } as Lease;
     expect(ids.read(ids.write(long))?.request.excludeProfiles).toEqual(excludeProfiles);
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Sessions } from "../../src/broker/sessions.ts";
+import { MOST_SESSIONS, Sessions } from "../../src/broker/sessions.ts";
 import { FIXED_NOW } from "../support/arbitrary.ts";
 
 const HOUR_MS = 3_600_000;
@@ -26,6 +26,17 @@ describe("sessions", () => {
     sessions.bind("k2", { home: "x:a", lentTo: "x:b" }, FIXED_NOW);
     expect([sessions.count("x:a", FIXED_NOW), sessions.count("x:b", FIXED_NOW)]).toEqual([1, 1]);
     expect([sessions.count("x:a", later(HOUR_MS)), sessions.count("x:b", later(HOUR_MS))]).toEqual([0, 0]);
+  });
+
+  test("have a bound: one more ends the one that was idle the longest, whose profile then serves one less", () => {
+    const sessions = new Sessions(HOUR_MS);
+    for (let i = 0; i < MOST_SESSIONS; i += 1) sessions.bind(`k${i}`, { home: "x:a" }, FIXED_NOW);
+    sessions.bind("k0", { home: "x:a" }, later(1));
+    sessions.bind("one more", { home: "x:b" }, later(2));
+    expect(sessions.find("k1", later(2))).toBeUndefined();
+    expect(sessions.find("k0", later(2))).toEqual({ home: "x:a" });
+    expect(sessions.find("one more", later(2))).toEqual({ home: "x:b" });
+    expect(sessions.count("x:a", later(2))).toBe(MOST_SESSIONS - 1);
   });
 
   test("of one endpoint or provider are not those of another", () => {

@@ -1,0 +1,99 @@
+import { constants, type ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
+import type { StartTimer } from "./timer.ts";
+
+/** What answers that nobody reads may cost. */
+export interface UnreadLimits {
+  /** Time in milliseconds within which a whole answer must be taken. */
+  readonly afterMs: number;
+  /** Bytes of all whole answers that wait; above it the connection with the oldest goes at once. */
+  readonly bytes: number;
+}
+
+/** Memory of a stream besides its answer, in bytes; a guess on the high side. */
+const STREAM_BYTES = 12 * 1024;
+/** Time for a reset to be sent; where it is not, the peer does not read its connection at all. */
+const RESET_MS = 1_000;
+
+interface Answer {
+  readonly peer: string;
+  readonly bytes: number;
+  cancel: () => void;
+}
+
+/**
+ * The streams of all connections of a server: which connection has one open, and which answers are whole but
+ * still here because the peer gives them no room (HTTP/2 flow control). grpc-js would keep those for as long
+ * as the connection lives. Streams whose answer is not whole, such as watches, may take their time: they hold
+ * one message at most.
+ */
+export class OpenStreams {
+  readonly #limits: UnreadLimits;
+  readonly #startTimer: StartTimer;
+  readonly #sockets = new Map<string, Socket>();
+  readonly #counts = new Map<string, number>();
+  /** Oldest first. */
+  readonly #unread = new Map<ServerHttp2Stream, Answer>();
+  #unreadBytes = 0;
+
+  constructor(limits: UnreadLimits, startTimer: StartTimer) {
+    this.#limits = limits;
+    this.#startTimer = startTimer;
+  }
+
+  /** A connection has begun; `peer` is what `getPeer()` will call it. */
+  connected(peer: string, socket: Socket): void {
+    this.#sockets.set(peer, socket);
+    socket.once("close", () => this.#sockets.delete(peer));
+  }
+
+  /** Whether the connection that `getPeer()` names so has a call that is not over. */
+  has(peer: string): boolean {
+    return this.#counts.has(peer);
+  }
+
+  /** A call has begun. */
+  opened(stream: ServerHttp2Stream, peer: string): void {
+    this.#counts.set(peer, (this.#counts.get(peer) ?? 0) + 1);
+    stream.once("close", () => {
+      this.#taken(stream);
+      const left = (this.#counts.get(peer) ?? 0) - 1;
+      if (left > 0) this.#counts.set(peer, left);
+      else this.#counts.delete(peer);
+    });
+  }
+
+  /** The last of a call's answer has been given to its stream. */
+  answered(stream: ServerHttp2Stream, peer: string): void {
+    if (stream.closed || stream.destroyed || this.#unread.has(stream)) return;
+    const bytes = STREAM_BYTES + stream.writableLength;
+    const cancel = this.#startTimer(this.#limits.afterMs, () => this.#reset(stream));
+    this.#unread.set(stream, { peer, bytes, cancel });
+    this.#unreadBytes += bytes;
+    for (const oldest of this.#unread.values()) {
+      if (this.#unreadBytes <= this.#limits.bytes) return;
+      this.#hangUp(oldest.peer);
+    }
+  }
+
+  #taken(stream: ServerHttp2Stream): void {
+    const answer = this.#unread.get(stream);
+    if (answer === undefined) return;
+    answer.cancel();
+    this.#unread.delete(stream);
+    this.#unreadBytes -= answer.bytes;
+  }
+
+  #reset(stream: ServerHttp2Stream): void {
+    stream.close(constants.NGHTTP2_CANCEL);
+    const answer = this.#unread.get(stream);
+    if (answer === undefined) return;
+    answer.cancel = this.#startTimer(RESET_MS, () => this.#hangUp(answer.peer));
+  }
+
+  /** Not by the session: it would wait for what it has written (seen with Node 20). */
+  #hangUp(peer: string): void {
+    for (const [stream, answer] of this.#unread) if (answer.peer === peer) this.#taken(stream);
+    this.#sockets.get(peer)?.destroy();
+  }
+}
