@@ -6,10 +6,11 @@ import { type Config, loadConfig } from "./config.ts";
 import { BrokerFailure } from "./domain/failure.ts";
 import { remainingMs } from "./domain/time.ts";
 import { type Address, addressText } from "./endpoint/address.ts";
+import { signOutHint } from "./import/sign-out.ts";
 import { fingerprints, installKey } from "./key.ts";
 import { ownPlaces, type Places } from "./places.ts";
 import { createFetch, type Fetch } from "./provider/fetch.ts";
-import { lateLoginProtocol, lateRefreshGrant, loadLate } from "./provider/late.ts";
+import { lateDiscovery, lateLoginProtocol, lateRefreshGrant, loadLate } from "./provider/late.ts";
 import { drawRefreshDue } from "./provider/lifetime.ts";
 import { buildProviders, type Providers } from "./provider/registry.ts";
 import { brokerHealth } from "./rpc/broker-health.ts";
@@ -160,7 +161,9 @@ async function serve(parts: Parts): Promise<Daemon> {
 function brokerParts(parts: Parts, providers: Providers) {
   const { options, config, clock, log, key, store } = parts;
   const { connectTimeoutMs } = config.settings.refresh;
-  const fetch = options.fetch ?? createFetch({ connectTimeoutMs, ...config.network });
+  const extraCaFile = (options.env ?? process.env).NODE_EXTRA_CA_CERTS || undefined;
+  const fetch = options.fetch ?? createFetch({ connectTimeoutMs, extraCaFile, ...config.network });
+  const discovery = lateDiscovery(fetch);
   return {
     store,
     clock,
@@ -170,14 +173,15 @@ function brokerParts(parts: Parts, providers: Providers) {
     providerOf: providers.providerFor,
     isKnown: (id: string) => providers.get(id) !== undefined,
     configured: [...config.providers.keys()],
-    refreshGrant: lateRefreshGrant({ fetch }),
+    refreshGrant: lateRefreshGrant({ fetch, discovery }),
     login: {
-      protocol: lateLoginProtocol({ fetch }),
+      protocol: lateLoginProtocol({ fetch, discovery }),
       openLoopback: async (...about) => (await import("./endpoint/loopback.ts")).openLoopback(...about),
     },
     // Other programs' formats are loaded only where a login is shared with one.
     readShared: async (...about) => (await import("./import/shared-source.ts")).readSharedSource(...about),
     fingerprintOf: fingerprints(key),
+    signOutHint,
     withRefreshDue: (grant, id, now) => {
       const client = providers.providerFor(id).oauth;
       if (grant.expires === undefined || client === undefined) return grant;

@@ -25,6 +25,7 @@ import { type LoggedOut, logout } from "./logout.ts";
 import type { Next } from "./next.ts";
 import { type PutOrder, put } from "./put.ts";
 import { Refreshes } from "./refresh.ts";
+import { clientKey } from "./refresh-rules.ts";
 import { RefreshSchedule } from "./refresh-schedule.ts";
 import { type ReportAnswer, release, report, type Seen } from "./report.ts";
 import { Sessions } from "./sessions.ts";
@@ -53,6 +54,7 @@ export interface BrokerParts {
   readonly refreshGrant: RefreshGrant;
   readonly readShared: ReadSharedSource;
   readonly fingerprintOf: (grant: Grant) => string;
+  readonly signOutHint: Context["signOutHint"];
   /** Draws the moment of the refresh ahead for a grant that came from outside. */
   readonly withRefreshDue: (grant: OAuthGrant, provider: string, now: Now) => OAuthGrant;
   readonly login: LoginWiring;
@@ -206,9 +208,7 @@ function wire(parts: BrokerParts): Context {
   });
   const heldUntilMs = (provider: string) => {
     const client = providerOf(provider).oauth;
-    return client === undefined
-      ? undefined
-      : lanes.heldUntilMs(`${client.tokenUrl} ${client.clientId}`, clock.now());
+    return client === undefined ? undefined : lanes.heldUntilMs(clientKey(client), clock.now());
   };
   const schedule = new RefreshSchedule({ ledger, refreshes, alarm, clock, heldUntilMs });
   ledger.onChange(plan);
@@ -231,6 +231,7 @@ function wire(parts: BrokerParts): Context {
     isKnown: parts.isKnown,
     listedProviders: () => [...new Set([...parts.configured, ...ledger.owners()])].sort(),
     fingerprintOf: parts.fingerprintOf,
+    signOutHint: parts.signOutHint,
     plan,
     oneByOne: queue(),
     heldUntilMs,

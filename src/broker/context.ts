@@ -57,6 +57,8 @@ export interface Context {
   /** Providers to show: in the configuration, or owning a profile. */
   readonly listedProviders: () => readonly string[];
   readonly fingerprintOf: (grant: Grant) => string;
+  /** How to sign another program out of the login that stands in a file of it; for a person. */
+  readonly signOutHint: (sourcePath: string) => string;
   /** Looks again at when something about a profile is due. */
   readonly plan: (profileId: string) => void;
   /** Runs one after the other what must not overlap. */

@@ -38,7 +38,7 @@ function givenOf(profile: Profile, provider: Provider): Given {
   const known = GIVEN.get(profile);
   if (known !== undefined) return known;
   const given = {
-    credential: credentialOf(profile, provider.baseUrl),
+    credential: credentialOf(profile, provider.baseUrl || (provider.baseUrlOf?.(profile.grant) ?? "")),
     headers: () => provider.headers(profile.grant, profile.account),
   };
   GIVEN.set(profile, given);

@@ -33,10 +33,11 @@ export async function keep(
     origin: "login",
     ownership: "SOLE",
     sourcePath: "",
+    ...(login.baseUrl === undefined || provider.baseUrl !== "" ? {} : { baseUrl: login.baseUrl }),
     accountEpoch: randomBytes(6).toString("base64url"),
     allowAccountChange,
   });
-  return { profile, notes: notesOf(profile, before, login) };
+  return { profile, notes: notesOf(ctx, profile, before, login) };
 }
 
 /**
@@ -45,7 +46,9 @@ export async function keep(
  */
 export function profileFor(ctx: Context, provider: string, account: Account): string {
   const mine = ctx.ledger.ofProvider(provider);
-  const same = mine.find((profile) => isSameIdentity(profile.account, account));
+  const same =
+    mine.find((profile) => isSameIdentity(profile.account, account)) ??
+    mine.find((profile) => profile.grant.kind !== "api_key" && isSameUser(profile.account, account));
   if (same !== undefined) return same.id;
   const now = ctx.clock.now();
   const waiting = mine.filter(
@@ -64,7 +67,18 @@ export function profileFor(ctx: Context, provider: string, account: Account): st
   for (let n = 2; ; n += 1) if (isFree(`${provider}:login-${n}`)) return `${provider}:login-${n}`;
 }
 
-function notesOf(profile: Profile, before: Profile | undefined, login: LoginGrant): readonly string[] {
+/** Where a provider has no account ids, its user ids are all there is. */
+function isSameUser(a: Account, b: Account): boolean {
+  const hasNoAccount = a.accountId === undefined && b.accountId === undefined;
+  return hasNoAccount && a.userId !== undefined && a.userId === b.userId;
+}
+
+function notesOf(
+  ctx: Context,
+  profile: Profile,
+  before: Profile | undefined,
+  login: LoginGrant,
+): readonly string[] {
   const { account, missingScopes, skewMs } = login;
   const notes: string[] = [];
   if (account.accountId === undefined && account.userId === undefined && account.email === undefined) {
@@ -78,8 +92,8 @@ function notesOf(profile: Profile, before: Profile | undefined, login: LoginGran
   if (before?.ownership === "SHARED") {
     const where = before.sourcePath === "" ? "another program" : `the program of ${before.sourcePath}`;
     notes.push(
-      `${where} still holds the login that was shared until now; it is another one than this, so sign out ` +
-        "there, or remove that file, and let the program ask the broker",
+      `the login is the broker's alone now (SOLE); ${where} still holds the one that was shared until now: ` +
+        `sign out there (${ctx.signOutHint(before.sourcePath)}) and let the program ask the broker`,
     );
   }
   if (!profile.enabled) notes.push("the profile is switched off; auth-broker profiles enable switches it on");

@@ -1,7 +1,14 @@
 import { BrokerFailure } from "../domain/failure.ts";
 import { describeLogin, LoginFailed, type LoginReason } from "../domain/login.ts";
 import { after } from "../domain/time.ts";
-import type { Attempt, Authorization, DeviceAuthorization, LoginGrant } from "../provider/provider.ts";
+import type {
+  Attempt,
+  Authorization,
+  DeviceAuthorization,
+  LoginGrant,
+  LoginProtocol,
+  OAuthClient,
+} from "../provider/provider.ts";
 import type { Context } from "./context.ts";
 import { isOver, type LoginEntry } from "./login-entry.ts";
 import { keep, profileFor } from "./login-keep.ts";
@@ -35,6 +42,14 @@ export class LoginRun {
       if (grant !== undefined) await this.#keep(grant);
     });
     await this.#work;
+  }
+
+  /** Logs the client itself in. */
+  client(protocol: LoginProtocol, client: OAuthClient): void {
+    this.#work ??= this.#guarded(async () => {
+      this.entry.update({ state: "EXCHANGING" });
+      await this.#keep(await this.once((attempt) => protocol.client(client, attempt)));
+    });
   }
 
   /** Asks until the device login is done or over. */

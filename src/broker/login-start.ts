@@ -9,7 +9,7 @@ export interface LoginOrder {
   readonly provider: string;
   /** Empty: the account decides which profile it is for. */
   readonly label: string;
-  /** Absent: loopback where the provider has it, else device. */
+  /** Absent: loopback where the provider has it, else device; for client credentials neither. */
   readonly flow?: LoginFlow;
   readonly allowAccountChange: boolean;
 }
@@ -28,10 +28,7 @@ export interface LoginPlan {
 export function planOf(ctx: Context, { provider, label, flow }: LoginOrder): LoginPlan {
   if (!ctx.isKnown(provider)) throw unknownProvider(ctx, provider);
   const client = ctx.providerOf(provider).oauth;
-  if (client === undefined) {
-    const help = `put a key instead: auth-broker profiles add ${provider}:LABEL --api-key`;
-    throw impossible(`${provider} has no logins, only keys`, help);
-  }
+  if (client === undefined) throw new BrokerFailure({ kind: "api_key_wanted", provider });
   const profileId = label === "" ? "" : ctx.ledger.resolve(`${provider}:${label}`);
   if (ctx.ledger.get(profileId)?.grant.kind === "api_key") {
     throw impossible(`"${profileId}" holds an API key, which a login would replace`, "use another label");
@@ -40,7 +37,13 @@ export function planOf(ctx: Context, { provider, label, flow }: LoginOrder): Log
 }
 
 function flowOf(provider: string, client: OAuthClient, wanted: LoginFlow | undefined): LoginFlow {
-  const { authorizeUrl, deviceUrl, issuer } = client;
+  const { authorizeUrl, deviceUrl, issuer, grantType } = client;
+  if (grantType === "client_credentials" || wanted === "CLIENT") {
+    if (grantType === undefined) throw impossible(`${provider} has no login without a person`, "");
+    if (wanted === undefined || wanted === "CLIENT") return "CLIENT";
+    const help = `auth-broker login ${provider}`;
+    throw impossible(`${provider} logs in with its client id and secret, without a person`, help);
+  }
   const hasCode = authorizeUrl !== undefined || (issuer !== undefined && deviceUrl === undefined);
   const hasDevice = deviceUrl !== undefined || issuer !== undefined;
   const flow = wanted ?? (hasCode ? "LOOPBACK" : "DEVICE");

@@ -46,7 +46,8 @@ export class Logins {
     this.#runs.set(entry.login.id, run);
     try {
       await this.#clearLandings((one) => isOver(one.entry.login));
-      if (flow === "DEVICE") await this.#beginDevice(run, client);
+      if (flow === "CLIENT") run.client(this.#wiring.protocol, client);
+      else if (flow === "DEVICE") await this.#beginDevice(run, client);
       else await this.#beginCode(run, client, flow);
     } catch (error) {
       this.#runs.delete(entry.login.id);
@@ -75,7 +76,7 @@ export class Logins {
     const run = this.#run(id);
     const landing = this.#landings.get(id);
     if (run.entry.login.state !== "WAITING") return run.entry.login;
-    if (landing === undefined) throw badPaste("this login takes none: its code is typed in at the provider");
+    if (landing === undefined) throw badPaste("this login takes none");
     const answer = pastedAnswer(pasted);
     if (answer === undefined) throw badPaste("is neither the address at which the browser ended nor a code");
     if (answer.has("state") && answer.get("state") !== landing.authorization.state) {

@@ -1,6 +1,6 @@
 import { judge } from "../domain/candidate.ts";
 import { BrokerFailure } from "../domain/failure.ts";
-import { expiryOf } from "../domain/grant.ts";
+import { expiryOf, isRenewable } from "../domain/grant.ts";
 import { isCorrupt } from "../domain/pool.ts";
 import type { Profile } from "../domain/profile.ts";
 import { after, type Now, reached, wallOf } from "../domain/time.ts";
@@ -117,7 +117,7 @@ export async function refreshNow(
   signal: AbortSignal,
 ): Promise<Profile> {
   const before = find(ctx, asked);
-  if (before.grant.kind !== "oauth" || before.grant.refreshToken === undefined) {
+  if (!isRenewable(before.grant)) {
     const description = `"${before.id}" holds nothing that can be refreshed`;
     throw new BrokerFailure({ kind: "field_invalid", violations: [{ field: "profile", description }] });
   }

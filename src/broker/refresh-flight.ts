@@ -1,7 +1,6 @@
 import { BrokerFailure, type Failure } from "../domain/failure.ts";
-import type { OAuthGrant } from "../domain/grant.ts";
+import { isRenewable, type OAuthGrant } from "../domain/grant.ts";
 import type { Profile } from "../domain/profile.ts";
-import type { Secret } from "../domain/secret.ts";
 import type { Settings } from "../domain/settings.ts";
 import { after, at } from "../domain/time.ts";
 import { isRefreshDue, refreshPermission } from "../domain/token.ts";
@@ -41,7 +40,6 @@ const NOBODYS = 0;
 interface Sending {
   readonly profile: Profile;
   readonly grant: OAuthGrant;
-  readonly refreshToken: Secret;
   readonly client: OAuthClient;
 }
 
@@ -131,11 +129,11 @@ export class Flying {
       const client = this.#w.providerOf(profile.provider).oauth;
       const replay = isOrdered ? orderedReplay(profile) : allowedReplay(profile, now);
       if (client === undefined || replay === undefined) return profile;
-      if (grant.kind !== "oauth" || grant.refreshToken === undefined) return profile;
+      if (!isRenewable(grant)) return profile;
       const { rotation, rotationGraceMs: graceMs } = client;
       const event: Event = { type: "refresh_started", rotation, graceMs, replay };
       const next = transition(profile, event, now, this.#w.settings);
-      made.sending = { profile: next, grant, refreshToken: grant.refreshToken, client };
+      made.sending = { profile: next, grant, client };
       return next;
     };
     await this.#w.ledger.commit(this.#id, change, { reserve: true }).catch((error: unknown) => {
@@ -179,14 +177,14 @@ export class Flying {
 
   /** Writes down what the answer means, for as long as it takes, before anybody sees it. */
   async #record(sending: Sending, answer: RefreshAnswer): Promise<void> {
-    const { profile, client, refreshToken } = sending;
+    const { profile, client, grant } = sending;
     const isEnded = answer.kind === "terminal";
     if (isEnded && (await this.#w.shared.adoptNewer(profile).catch(() => false))) return;
     if (answer.kind === "not_now" && answer.retryAtMs !== undefined && isThrottle(answer.httpStatus)) {
       const now = this.#w.clock.now();
       this.#w.lanes.hold(clientKey(client), at(now, answer.retryAtMs), now);
     }
-    const event = eventOf(profile, refreshToken, answer);
+    const event = eventOf(profile, grant.refreshToken, answer);
     const isGrant = event.type === "refresh_granted";
     for (let failures = 0; ; failures += 1) {
       try {

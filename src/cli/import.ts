@@ -25,7 +25,8 @@ Example:
 
 const MEANING_OF_SHARED =
   "These logins are SHARED: the program that they came from holds them too, so the broker reads its file again " +
-  "before each refresh and takes over what is newer there. A login of the broker's own is safer: auth-broker login PROVIDER --label LABEL";
+  "before each refresh and takes over what is newer there. A login of the broker's own is safer, since nobody else " +
+  "can use it up; it takes the place of the shared one:";
 
 export function defineImport(command: Command): void {
   jsonOption(command)
@@ -42,7 +43,7 @@ export function defineImport(command: Command): void {
       }
       const { plan, failures } = await gather(names, options.from, importContext());
       if (plan.profiles.length > 0 || plan.skipped.length > 0) {
-        if (options.dryRun) show(planned(plan), options);
+        if (options.dryRun) show(planned(plan), keysIn(plan), options);
         else await take(plan, options);
       }
       if (failures[0] !== undefined) throw failures[0];
@@ -80,17 +81,23 @@ async function take(plan: ImportPlan, options: ImportOptions): Promise<void> {
   try {
     await apply(line, plan, result);
   } finally {
-    show(result, options);
+    show(result, keysIn(plan), options);
   }
   if (options.json) return;
   for (const view of await outside(line, result.imported)) noteOutside(view);
 }
 
-function show(result: ImportResult, { json, dryRun }: ImportOptions): void {
+/** An API key is nobody's to rotate, so that others hold it too does no harm. */
+function keysIn({ profiles }: ImportPlan): ReadonlySet<string> {
+  return new Set(profiles.filter(({ grant }) => grant.kind === "api_key").map(({ id }) => id));
+}
+
+function show(result: ImportResult, keys: ReadonlySet<string>, { json, dryRun }: ImportOptions): void {
   if (json) {
     printJson(result);
     return;
   }
+  const shared = new Set(result.imported.map(({ profile }) => profile).filter((id) => !keys.has(id)));
   for (const { profile, source, path } of result.imported) {
     print(plain(`${dryRun ? "would import" : "imported"} ${profile} from ${source} (${path})`));
   }
@@ -99,5 +106,10 @@ function show(result: ImportResult, { json, dryRun }: ImportOptions): void {
     print(plain(`${dryRun ? "would set the order" : "order"} of ${provider}: ${profiles.join(", ")}`));
   }
   for (const warning of result.warnings) note(plain(`warning: ${warning}`));
-  if (result.imported.length > 0) print(MEANING_OF_SHARED);
+  if (shared.size === 0) return;
+  print(MEANING_OF_SHARED);
+  for (const id of shared) {
+    const [provider = "", ...label] = id.split(":");
+    print(plain(`  auth-broker login ${provider} --label ${label.join(":")}`));
+  }
 }

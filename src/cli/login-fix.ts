@@ -2,6 +2,7 @@ import { dial, type Line } from "./call.ts";
 import { CommandError } from "./command-error.ts";
 import { errorLine } from "./error-text.ts";
 import { type LoginOptions, logIn } from "./login-follow.ts";
+import { logInWithKey } from "./login-key.ts";
 import { note, plain, print } from "./output.ts";
 import { allProfiles } from "./profile-pages.ts";
 import { bare, type ProfileView, profileViews, stateText } from "./profile-view.ts";
@@ -38,13 +39,16 @@ function needsLogin({ state, stateReason }: ProfileView): boolean {
 }
 
 async function mended(line: Line, view: ProfileView, options: LoginOptions): Promise<boolean> {
-  if (bare(view.kind) === "API_KEY") {
-    note(`a new key is needed: auth-broker profiles add ${plain(view.profile)} --api-key`);
+  const label = view.profile.slice(view.profile.indexOf(":") + 1);
+  const isKey = bare(view.kind) === "API_KEY";
+  // What is piped in is nobody's answer to this question.
+  if (isKey && process.stdin.isTTY !== true) {
+    note(`a new key is needed: auth-broker login ${plain(view.provider)} --label ${plain(label)} --api-key`);
     return false;
   }
-  const label = view.profile.slice(view.profile.indexOf(":") + 1);
   try {
-    await logIn(line, view.provider, { ...options, label });
+    if (isKey) await logInWithKey(view.provider, { ...options, label });
+    else await logIn(line, view.provider, { ...options, label });
     return true;
   } catch (error) {
     // A broker that is gone is gone for the others, too.

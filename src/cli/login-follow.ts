@@ -62,7 +62,7 @@ function requestOf(
 
 /** A paste is for those whose browser is elsewhere. */
 async function showBrowser(login: LoginView, { browser }: LoginOptions): Promise<void> {
-  if (!browser || login.flow === "LOGIN_FLOW_PASTE") return;
+  if (!browser || login.flow === "LOGIN_FLOW_PASTE" || login.flow === "LOGIN_FLOW_CLIENT") return;
   if (!(await openBrowser(addressOfLogin(login))))
     note("no browser could be opened; open the address yourself");
 }

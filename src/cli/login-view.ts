@@ -42,6 +42,7 @@ export function showTask(login: LoginView, nowMs: number): void {
   const provider = plain(login.provider);
   const until = login.expireTime === undefined ? "" : `, until ${moment(login.expireTime, nowMs)}`;
   for (const remark of login.notes) note(plain(remark));
+  if (login.flow === "LOGIN_FLOW_CLIENT") return;
   if (login.flow === "LOGIN_FLOW_DEVICE") {
     print(`to log in to ${provider}, open this address on any machine:`);
     print(plain(login.verificationUrl));

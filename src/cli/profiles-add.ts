@@ -3,8 +3,9 @@ import { OWNERSHIPS } from "../domain/profile.ts";
 import { fromTwin } from "../rpc/json.ts";
 import type { Message } from "../rpc/schema.ts";
 import { answerJson, ask } from "./call.ts";
-import { CommandError, invalid } from "./command-error.ts";
+import { invalid } from "./command-error.ts";
 import { parseObject, readSecretInput } from "./input.ts";
+import { bareSecret } from "./login-key.ts";
 import { collect, jsonOption, named, oneOf, wantsJson } from "./options.ts";
 import { plain, print, printJson } from "./output.ts";
 import { profileView } from "./profile-view.ts";
@@ -80,17 +81,6 @@ async function readGrant(profile: string, options: AddOptions): Promise<Message>
     throw invalid(`${name} is an auth.json of Codex`, `auth-broker import codex --from ${file}`);
   }
   return fromTwin("authbroker.v1.PutProfileRequest", given);
-}
-
-/** Blanks around it are an accident of copying; anything else that cannot be part of a header is refused. */
-function bareSecret(text: string, what: string): string {
-  const secret = text.trim();
-  if (secret === "") throw new CommandError(65, `no ${what} was given`);
-  if (/^[\x21-\x7e]+$/.test(secret)) return secret;
-  throw invalid(
-    `the ${what} holds blanks, colour codes or letters that no ${what} has`,
-    "copy it once more, without anything around it",
-  );
 }
 
 function withOptions(grant: Message, profile: string, options: AddOptions): Message {

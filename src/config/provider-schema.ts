@@ -70,11 +70,19 @@ export const providerSchema = z.strictObject({
   env: env.exactOptional(),
   policy: policy.exactOptional(),
   issuer: secretUrl.exactOptional().describe("Of its OAuth server, compared at login"),
-  tokenUrl: secretUrl.exactOptional(),
+  tokenUrl: secretUrl.exactOptional().describe("Default: looked up with the issuer"),
   authorizeUrl: secretUrl.exactOptional(),
   deviceUrl: secretUrl.exactOptional(),
   revokeUrl: secretUrl.exactOptional(),
   usageUrl: secretUrl.exactOptional(),
+  userinfoUrl: secretUrl.exactOptional().describe("Tells whose a token is, where the token itself does not"),
+  derivedTokenUrl: secretUrl
+    .exactOptional()
+    .describe("Where short-lived tokens are derived from the long-lived one that a login gives"),
+  grantType: z
+    .enum(["client_credentials"])
+    .exactOptional()
+    .describe("client_credentials: the client logs itself in. Default: a person does"),
   redirectUrl: loopbackUrl
     .exactOptional()
     .describe("Where a login's browser is sent; on this machine. Without a port: any that is free"),

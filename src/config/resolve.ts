@@ -101,11 +101,16 @@ function resolveRules({ rules = [], providers = {} }: FileConfig, report: Report
 
 function checkOAuth(name: string, settings: ProviderConfig, report: Report): void {
   const at = (key: string): Path => ["providers", name, key];
-  const { type, tokenUrl, clientId, clientSecret, clientAuth } = settings;
+  const { type, tokenUrl, issuer, clientId, clientSecret, clientAuth, grantType } = settings;
   const isOwn = !isBuiltIn(canonicalProvider(name));
   if (type === "generic-oauth2" && isOwn) {
-    if (tokenUrl === undefined) report(at("tokenUrl"), "is needed for generic-oauth2");
+    if (tokenUrl === undefined && issuer === undefined) {
+      report(at("tokenUrl"), 'is needed for generic-oauth2, or an "issuer" whose metadata name it');
+    }
     if (clientId === undefined) report(at("clientId"), "is needed for generic-oauth2");
+  }
+  if (grantType === "client_credentials" && clientSecret === undefined) {
+    report(at("grantType"), '"client_credentials" needs "clientSecret"');
   }
   if (clientAuth === "none" && clientSecret !== undefined) {
     report(at("clientAuth"), '"none" would leave "clientSecret" unused');

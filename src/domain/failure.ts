@@ -79,6 +79,8 @@ export type Failure =
   | { readonly kind: "login_unknown" }
   /** A login that cannot even begin. `cause` and `help` are clauses of our own. */
   | { readonly kind: "login_impossible"; readonly cause: string; readonly help: string }
+  /** A provider without logins: an API key is what it takes. */
+  | { readonly kind: "api_key_wanted"; readonly provider: string }
   | { readonly kind: "starting" }
   | { readonly kind: "draining" }
   | {
@@ -127,6 +129,8 @@ export function describe(failure: Failure): string {
       return "this login is not known here: it is long over, or the broker was restarted; start it again";
     case "login_impossible":
       return failure.help === "" ? failure.cause : `${failure.cause}; ${failure.help}`;
+    case "api_key_wanted":
+      return `${failure.provider} has no logins, only API keys; auth-broker login ${failure.provider} asks for one`;
     case "starting":
       return "the broker is starting; try again in a moment";
     case "draining":

@@ -22,8 +22,13 @@ export interface OAuthGrant {
   readonly kind: "oauth";
   /** Empty, and over already: the first refresh brings it. */
   readonly accessToken: Secret;
-  /** Absent: nothing can be refreshed. Never an empty text. */
+  /**
+   * What the next access token is had with: a refresh token, or the long-lived token that short ones are
+   * derived from. Never an empty text. Absent: nothing, unless `renewal` says otherwise.
+   */
   readonly refreshToken?: Secret;
+  /** `client`: the client's own secret renews it (RFC 6749 section 4.4); there is no refresh token. */
+  readonly renewal?: "client";
   readonly idToken?: Secret;
   /** `Bearer` unless the server said otherwise. */
   readonly tokenType: string;
@@ -54,6 +59,11 @@ export interface ApiKeyGrant {
 export type Grant = OAuthGrant | TokenGrant | ApiKeyGrant;
 export const PROFILE_KINDS = ["oauth", "token", "api_key"] as const;
 export type ProfileKind = (typeof PROFILE_KINDS)[number];
+
+/** True if a new access token can be had without a person. */
+export function isRenewable(grant: Grant): grant is OAuthGrant {
+  return grant.kind === "oauth" && (grant.refreshToken !== undefined || grant.renewal === "client");
+}
 
 /** The end of what is handed out, if known. An API key has none. */
 export function expiryOf(grant: Grant): Deadline | undefined {

@@ -1,8 +1,9 @@
 /** How a person gets from here to the provider's page and back. */
-export const LOGIN_FLOWS = ["LOOPBACK", "DEVICE", "PASTE"] as const;
+export const LOGIN_FLOWS = ["LOOPBACK", "DEVICE", "PASTE", "CLIENT"] as const;
 /**
  * LOOPBACK: the browser comes back to a listener on this machine. DEVICE: a code is typed in on any
- * machine. PASTE: the person brings the address or the code back by hand.
+ * machine. PASTE: the person brings the address or the code back by hand. CLIENT: nobody goes anywhere,
+ * the broker logs in with its own client id and secret.
  */
 export type LoginFlow = (typeof LOGIN_FLOWS)[number];
 

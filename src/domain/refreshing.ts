@@ -50,9 +50,9 @@ export function granted(profile: Profile, grant: OAuthGrant, account: Account, n
  * A new grant came while the refresh was under way, and it wins. If it is the same login put again,
  * its refresh token is the one that was spent: only the one that the server gave for it still works.
  */
-export function overtaken(profile: Profile, spent: Secret, given: OAuthGrant): Profile {
+export function overtaken(profile: Profile, spent: Secret | undefined, given: OAuthGrant): Profile {
   const { grant } = profile;
-  if (grant.kind !== "oauth" || !spent.equals(grant.refreshToken)) return profile;
+  if (spent === undefined || grant.kind !== "oauth" || !spent.equals(grant.refreshToken)) return profile;
   if (given.refreshToken === undefined || spent.equals(given.refreshToken)) return profile;
   return { ...profile, grant: { ...grant, refreshToken: given.refreshToken } };
 }

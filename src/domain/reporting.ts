@@ -1,4 +1,5 @@
 import { isPlausible, observed, struck, succeeded } from "./cooldown.ts";
+import { isRenewable } from "./grant.ts";
 import type { Outcome, Scope, UsageWindow } from "./outcome.ts";
 import type { LoginNeeded, Profile } from "./profile.ts";
 import { FORCED_PROBATION_MS, type Settings } from "./settings.ts";
@@ -71,7 +72,7 @@ function refused(profile: Profile, now: Now): Profile {
   if (profile.refusedGeneration === profile.generation) return profile;
   const next: Profile = { ...profile, refusedGeneration: profile.generation };
   const { grant } = profile;
-  if (grant.kind !== "oauth" || grant.refreshToken === undefined) return needsLogin(next, "refused", now);
+  if (!isRenewable(grant)) return needsLogin(next, "refused", now);
   const isFreshForced =
     profile.origin === "forced" && !profile.proven && now.wallMs - profile.obtainedAtMs < FORCED_PROBATION_MS;
   return isFreshForced ? needsLogin(next, "refused", now) : next;

@@ -1,4 +1,4 @@
-import { expiryOf } from "./grant.ts";
+import { expiryOf, isRenewable } from "./grant.ts";
 import type { Profile } from "./profile.ts";
 import { after, at, type Deadline, type Now, reached, remainingMs, wallOf } from "./time.ts";
 
@@ -19,7 +19,7 @@ export function isGoodFor(profile: Profile, minValidForMs: number, now: Now): bo
 /** True once the refresh ahead is due. */
 export function isRefreshDue(profile: Profile, now: Now): boolean {
   const { grant } = profile;
-  if (grant.kind !== "oauth" || grant.refreshToken === undefined) return false;
+  if (!isRenewable(grant)) return false;
   if (profile.refusedGeneration === profile.generation) return true;
   return grant.refreshDue !== undefined && reached(grant.refreshDue, now);
 }
@@ -38,7 +38,7 @@ export type RefreshPermission =
 /** The one rule for when a refresh token may be sent, apart from an operator's own order. */
 export function refreshPermission(profile: Profile, now: Now): RefreshPermission {
   const { grant, intent } = profile;
-  if (grant.kind !== "oauth" || grant.refreshToken === undefined) return { kind: "never", lost: false };
+  if (!isRenewable(grant)) return { kind: "never", lost: false };
   if (profile.refreshDead !== undefined) return { kind: "never", lost: profile.refreshDead.cause === "lost" };
   if (profile.loginNeeded !== undefined) return { kind: "never", lost: false };
   if (intent?.phase === "open") return { kind: "now", replay: intent.replay };

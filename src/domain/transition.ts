@@ -50,8 +50,8 @@ export type Event =
   | {
       readonly type: "refresh_granted";
       readonly from: number;
-      /** The refresh token that was sent. */
-      readonly spent: Secret;
+      /** The refresh token that was sent, if one was. */
+      readonly spent?: Secret;
       readonly grant: OAuthGrant;
       readonly account: Account;
     }

@@ -2,11 +2,20 @@ import type { HeadersOf } from "./headers.ts";
 import type { OAuthClient, Provider } from "./provider.ts";
 
 /** The OAuth side of a built-in provider, where it differs from the defaults. */
-export type OAuthDefinition = Pick<OAuthClient, "tokenUrl" | "clientId" | "body" | "scopes"> &
+export type OAuthDefinition = Pick<OAuthClient, "clientId" | "body" | "scopes"> &
   Partial<
     Pick<
       OAuthClient,
-      "authorizeUrl" | "deviceUrl" | "revokeUrl" | "usageUrl" | "issuer" | "rotation" | "login"
+      | "tokenUrl"
+      | "authorizeUrl"
+      | "deviceUrl"
+      | "revokeUrl"
+      | "usageUrl"
+      | "userinfoUrl"
+      | "derivedTokenUrl"
+      | "issuer"
+      | "rotation"
+      | "login"
     >
   > & {
     /** How a client secret is sent if the operator gives one. Default: `basic`. */
@@ -20,6 +29,8 @@ export interface ProviderDefinition {
   readonly policy: Provider["policy"];
   /** Default: a bearer token. */
   readonly headers?: HeadersOf;
+  /** Where the model API is, if a credential itself tells. */
+  readonly baseUrlOf?: Provider["baseUrlOf"];
 }
 
 /** The day on which the terms named here were read. */

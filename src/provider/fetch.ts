@@ -24,6 +24,8 @@ export interface FetchOptions {
   readonly proxy?: string;
   /** PEM file of certificates that are trusted besides the built-in ones; read anew for each request. */
   readonly caFile?: string;
+  /** The same for `NODE_EXTRA_CA_CERTS`, which Node forgets where other certificates are named. */
+  readonly extraCaFile?: string | undefined;
 }
 
 /**
@@ -55,11 +57,14 @@ export function createFetch(options: FetchOptions): Fetch {
 async function openDispatcher(
   undici: typeof import("undici"),
   url: URL,
-  { connectTimeoutMs, proxy, caFile }: FetchOptions,
+  { connectTimeoutMs, proxy, caFile, extraCaFile }: FetchOptions,
   connection: { isUp: boolean },
 ): Promise<Dispatcher> {
-  const extra = caFile === undefined ? undefined : await readFile(caFile, "utf8");
-  const tls = { timeout: connectTimeoutMs, ...(extra && { ca: [...rootCertificates, extra] }) };
+  const own = caFile === undefined ? [] : [await readFile(caFile, "utf8")];
+  // As Node itself: one that cannot be read is passed over.
+  const extra = extraCaFile === undefined ? "" : await readFile(extraCaFile, "utf8").catch(() => "");
+  const ca = own.length === 0 ? {} : { ca: [...rootCertificates, extra, ...own].filter(Boolean) };
+  const tls = { timeout: connectTimeoutMs, ...ca };
   const factory = (origin: string | URL, opts: object): Dispatcher => {
     // Through a proxy this connector ends when the tunnel and the TLS inside it are up.
     const { connect = tls } = opts as Pool.Options;

@@ -7,6 +7,7 @@ export const googleAntigravity: ProviderDefinition = {
     tokenUrl: "https://oauth2.googleapis.com/token",
     authorizeUrl: "https://accounts.google.com/o/oauth2/v2/auth",
     revokeUrl: "https://oauth2.googleapis.com/revoke",
+    userinfoUrl: "https://openidconnect.googleapis.com/v1/userinfo",
     clientId: "1071006060591-tmhssin2h21lcre235vtolojh4g403ep.apps.googleusercontent.com",
     secretAuth: "post",
     body: "form",

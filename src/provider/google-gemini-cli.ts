@@ -10,6 +10,7 @@ export const googleGeminiCli: ProviderDefinition = {
     tokenUrl: "https://oauth2.googleapis.com/token",
     authorizeUrl: "https://accounts.google.com/o/oauth2/v2/auth",
     revokeUrl: "https://oauth2.googleapis.com/revoke",
+    userinfoUrl: "https://openidconnect.googleapis.com/v1/userinfo",
     clientId: "681255809395-oo8ft2oprdrnp9e3aqf6av3hmdib135j.apps.googleusercontent.com",
     secretAuth: "post",
     body: "form",

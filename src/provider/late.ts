@@ -1,3 +1,4 @@
+import type { Discovery, Reach } from "./discovery.ts";
 import type { Fetch } from "./fetch.ts";
 import type { LoginProtocol, RefreshGrant } from "./provider.ts";
 
@@ -24,8 +25,18 @@ function loadRefresh() {
   return import("./oauth.ts");
 }
 
+/** Looks issuers up; refreshes and logins share what it remembers. */
+export function lateDiscovery(fetch: Fetch): Discovery {
+  let made: Promise<Discovery> | undefined;
+  const discovery = () => {
+    made ??= import("./discovery.ts").then(({ createDiscovery }) => createDiscovery(fetch));
+    return made;
+  };
+  return { find: async (...about) => (await discovery()).find(...about) };
+}
+
 /** Refreshes over the network. */
-export function lateRefreshGrant(options: { readonly fetch: Fetch }): RefreshGrant {
+export function lateRefreshGrant(options: Reach): RefreshGrant {
   return async (request) => {
     const loaded = await loadRefresh().catch(() => undefined);
     if (loaded === undefined) return { kind: "unsent", code: "program_incomplete" };
@@ -34,11 +45,12 @@ export function lateRefreshGrant(options: { readonly fetch: Fetch }): RefreshGra
 }
 
 /** Logs in over the network. */
-export function lateLoginProtocol(options: { readonly fetch: Fetch }): LoginProtocol {
+export function lateLoginProtocol(options: Reach): LoginProtocol {
   const protocol = async () => (await import("./login.ts")).createLoginProtocol(options);
   return {
     authorize: async (...about) => (await protocol()).authorize(...about),
     device: async (...about) => (await protocol()).device(...about),
+    client: async (...about) => (await protocol()).client(...about),
     revoke: async (...about) => (await protocol()).revoke(...about),
   };
 }

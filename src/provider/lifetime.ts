@@ -19,6 +19,20 @@ export function statedLifetimeMs(expiresIn: unknown): number | undefined {
   return ms <= LONGEST_MS ? ms : undefined;
 }
 
+const SMALLEST_MOMENT = 1_000_000_000;
+const SMALLEST_MOMENT_MS = 1_000_000_000_000;
+
+/**
+ * What is left until a moment that stands in an answer as a number (GitHub's `expires_at`, MiniMax's
+ * `expired_in`): seconds or milliseconds of the epoch, which their size tells apart; a small number is
+ * seconds from now. Undefined for what is no plausible lifetime.
+ */
+export function momentLeftMs(moment: unknown, now: Now): number | undefined {
+  if (typeof moment !== "number" || moment < SMALLEST_MOMENT) return statedLifetimeMs(moment);
+  const atMs = moment < SMALLEST_MOMENT_MS ? moment * 1_000 : moment;
+  return statedLifetimeMs(Math.max(0, atMs - now.wallMs) / 1_000);
+}
+
 /**
  * When a refresh ahead is due for a token that ends at `expires`: after `refreshAt` of its life, give
  * or take the jitter, never before `now` and never after the end. `lifetimeMs` is the token's whole

@@ -1,8 +1,9 @@
 import { type Claims, textClaim } from "../domain/jwt.ts";
 import { LoginFailed } from "../domain/login.ts";
+import { isOk, objectIn } from "./answer-body.ts";
 import { type Answered, post } from "./exchange.ts";
 import type { Fetch } from "./fetch.ts";
-import { answeredOf, isOk, objectIn, readLogin, refusalOf } from "./login-tokens.ts";
+import { answeredOf, readLogin, refusalOf } from "./login-tokens.ts";
 import type { Wire } from "./login-wire.ts";
 import type { Attempt, DeviceAuthorization, LoginGrant } from "./provider.ts";
 
@@ -86,7 +87,7 @@ async function codeRedeemed(
     client.body,
   );
   try {
-    return await readLogin(wire, exchange, { sentAt, now: now(), random });
+    return await readLogin(wire, exchange, { sentAt, now, signal, random });
   } catch (error) {
     if (error instanceof LoginFailed && error.isRepeatable) return "slow_down";
     throw error;

@@ -1,6 +1,7 @@
 import { LoginFailed } from "../domain/login.ts";
-import { answeredOf, isOk, objectIn, readLogin, refusalOf } from "./login-tokens.ts";
-import { responseOf, type Wire } from "./login-wire.ts";
+import { isOk, objectIn, responseOf } from "./answer-body.ts";
+import { answeredOf, readLogin, refusalOf } from "./login-tokens.ts";
+import type { Wire } from "./login-wire.ts";
 import type { Attempt, DeviceAuthorization, LoginGrant } from "./provider.ts";
 
 /** Where the server names none (RFC 8628 section 3.2). */
@@ -52,7 +53,7 @@ export async function standardDevice(
       );
       // A poll that was not heard is made again, less often (RFC 8628 section 3.5).
       if (asked.kind !== "answered") return "slow_down";
-      return stillPending(asked) ?? polled(readLogin(wire, asked, { sentAt, now: poll.now(), random }));
+      return stillPending(asked) ?? polled(readLogin(wire, asked, { ...poll, sentAt, random }));
     },
   };
 }

@@ -4,20 +4,24 @@ import type { Account, OAuthGrant, TokenGrant } from "../domain/grant.ts";
 import { type Claims, jwtClaims, jwtTimes, nestedClaims, textClaim } from "../domain/jwt.ts";
 import { LoginFailed } from "../domain/login.ts";
 import type { Now } from "../domain/time.ts";
+import { isSafeForSecrets } from "../domain/url.ts";
 import { accountOf } from "./account.ts";
+import { isOk, objectIn } from "./answer-body.ts";
 import { readTokenError } from "./classify.ts";
+import { derivedGrant } from "./derived-token.ts";
 import type { Answered, Exchange } from "./exchange.ts";
 import type { Wire } from "./login-wire.ts";
-import type { LoginGrant } from "./provider.ts";
+import type { Attempt, LoginGrant } from "./provider.ts";
 import { readTokenAnswer } from "./token-answer.ts";
+import { identified } from "./userinfo.ts";
 
 /** Clocks that differ by less tell the same time; an answer takes its while, too. */
 const SKEW_WORTH_TELLING_MS = 60_000;
+const LONGEST_URL = 2_048;
 
-export interface TokenContext {
+export interface TokenContext extends Attempt {
   /** When the request was sent. */
   readonly sentAt: Now;
-  readonly now: Now;
   /** Gives [0, 1). */
   readonly random: () => number;
 }
@@ -26,20 +30,24 @@ export interface TokenContext {
 export async function readLogin(wire: Wire, exchange: Exchange, context: TokenContext): Promise<LoginGrant> {
   const answered = answeredOf(exchange);
   const content = objectIn(answered);
-  const { sentAt, now, random } = context;
+  const { sentAt, random } = context;
+  const now = context.now();
   const granted =
     isOk(answered) && content !== undefined
       ? readTokenAnswer(content, { sentAt, refreshAt: wire.client.refreshAt, random })
       : undefined;
   if (content === undefined || granted === undefined) throw refusalOf(wire, answered, content, now);
   await checkIdToken(wire, granted);
-  const grant = keepable(wire, granted, content);
+  const grant = await keepable(wire, granted, content, context);
   const skewMs = skewOf(granted, now);
+  const told = mergeAccounts(accountInAnswer(content), accountOf(granted));
+  const baseUrl = baseUrlIn(content);
   return {
     grant,
-    account: mergeAccounts(accountInAnswer(content), accountOf(granted)),
+    account: await accountFor(wire, granted, told, context),
     missingScopes: missingScopes(wire.client.scopes, content),
     ...(skewMs === undefined ? {} : { skewMs }),
+    ...(baseUrl === undefined ? {} : { baseUrl }),
   };
 }
 
@@ -47,19 +55,6 @@ export async function readLogin(wire: Wire, exchange: Exchange, context: TokenCo
 export function answeredOf(exchange: Exchange): Answered {
   if (exchange.kind === "answered") return exchange;
   throw new LoginFailed("UPSTREAM_UNAVAILABLE", exchange.code, { isRepeatable: exchange.kind === "unsent" });
-}
-
-export function isOk({ status }: Answered): boolean {
-  return status >= 200 && status < 300;
-}
-
-export function objectIn({ body }: Answered): Claims | undefined {
-  try {
-    const content: unknown = JSON.parse(body);
-    return typeof content === "object" && content !== null ? (content as Claims) : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** What a complete answer without tokens means for a login. */
@@ -98,12 +93,44 @@ async function checkIdToken(
   });
 }
 
-function keepable({ client }: Wire, granted: OAuthGrant, content: Claims): OAuthGrant | TokenGrant {
+async function keepable(
+  wire: Wire,
+  granted: OAuthGrant,
+  content: Claims,
+  context: TokenContext,
+): Promise<OAuthGrant | TokenGrant> {
+  const { grantType, derivedTokenUrl, login } = wire.client;
+  if (grantType === "client_credentials") {
+    const { refreshToken: _needless, ...grant } = granted;
+    return { ...grant, renewal: "client" };
+  }
+  if (derivedTokenUrl !== undefined) {
+    return derivedGrant(wire, derivedTokenUrl, granted, context, context.random);
+  }
   if (granted.refreshToken !== undefined) return granted;
-  if (client.login?.longLived === true && content.expires_in === undefined) {
+  if (login?.longLived === true && content.expires_in === undefined) {
     return { kind: "token", token: granted.accessToken };
   }
   throw new LoginFailed("NO_REFRESH_TOKEN");
+}
+
+/** A client that logs in for itself is its own account, if its tokens name no other. */
+async function accountFor(
+  wire: Wire,
+  { accessToken }: OAuthGrant,
+  told: Account,
+  context: TokenContext,
+): Promise<Account> {
+  if (wire.client.grantType === "client_credentials") return { userId: wire.client.clientId, ...told };
+  return identified(wire, accessToken, told, context);
+}
+
+/** Qwen and MiniMax name the API's address beside the tokens, without a scheme at times. */
+function baseUrlIn(content: Claims): string | undefined {
+  const named = textClaim(content, "resource_url");
+  if (named === undefined || named.length > LONGEST_URL) return undefined;
+  const url = /^[a-z]+:\/\//i.test(named) ? named : `https://${named}`;
+  return URL.canParse(url) && isSafeForSecrets(new URL(url)) ? url : undefined;
 }
 
 function skewOf({ accessToken, idToken }: OAuthGrant, now: Now): number | undefined {

@@ -1,7 +1,10 @@
 import type { AuthorizationServer, Client, ClientAuth, TokenEndpointRequestOptions } from "oauth4webapi";
 import { LoginFailed } from "../domain/login.ts";
+import type { Secret } from "../domain/secret.ts";
 import { isSafeForSecrets } from "../domain/url.ts";
-import { type Answered, type Exchange, exchange } from "./exchange.ts";
+import { getWithToken } from "./bearer-request.ts";
+import type { Discovery, Reach } from "./discovery.ts";
+import { type Exchange, exchange } from "./exchange.ts";
 import type { Fetch } from "./fetch.ts";
 import type { Attempt, OAuthClient } from "./provider.ts";
 
@@ -41,23 +44,27 @@ export interface Wire {
     signal: AbortSignal,
     body?: OAuthClient["body"],
   ): Promise<Exchange>;
+  /** Gets an address with a token, once. */
+  get(url: string, token: Secret, signal: AbortSignal): Promise<Exchange>;
+  /** Where to ask whose a token is. Rejects with `LoginFailed`. */
+  userinfoUrl(attempt: Attempt): Promise<string | undefined>;
 }
 
 /** What of the server's addresses a flow needs. */
-export type Needed = "authorizeUrl" | "deviceUrl" | "revokeUrl";
+type Needed = "tokenUrl" | "authorizeUrl" | "deviceUrl" | "revokeUrl";
 
 /**
  * Prepares a login at a client's server. An address that the configuration lacks is looked up with the
  * issuer (RFC 8414, OpenID Connect Discovery). Loads the library.
  */
 export async function openWire(
-  fetch: Fetch,
+  { fetch, discovery }: Reach,
   client: OAuthClient,
   needed: Needed,
-  { signal }: Attempt,
+  attempt: Attempt,
 ): Promise<Wire> {
   const library = await import("oauth4webapi");
-  const server = await serverOf(library, fetch, client, needed, signal);
+  const server = await serverOf(discovery, client, needed, attempt);
   const app: Client = { client_id: client.clientId, [library.clockTolerance]: ANY_AGE_SEC };
   return {
     library,
@@ -68,6 +75,12 @@ export async function openWire(
     send: async (build, requestSignal, body = "form") => {
       const auth = await authOf(library, client);
       return request(library, fetch, body, requestSignal, (options) => build(options, auth));
+    },
+    get: (url, token, signal) => getWithToken(fetch, url, token, signal),
+    userinfoUrl: async (asking) => {
+      const known = client.userinfoUrl ?? server.userinfo_endpoint;
+      if (known !== undefined || client.issuer === undefined) return known;
+      return (await discovery.find(client.issuer, asking)).userinfo_endpoint;
     },
   };
 }
@@ -112,58 +125,22 @@ async function authOf(library: Library, client: OAuthClient): Promise<ClientAuth
 }
 
 async function serverOf(
-  library: Library,
-  fetch: Fetch,
+  discovery: Discovery,
   client: OAuthClient,
   needed: Needed,
-  signal: AbortSignal,
+  attempt: Attempt,
 ): Promise<AuthorizationServer> {
   const { issuer, authorizeUrl, tokenUrl, deviceUrl, revokeUrl } = client;
   const configured = {
-    token_endpoint: tokenUrl,
+    ...(tokenUrl === undefined ? {} : { token_endpoint: tokenUrl }),
     ...(authorizeUrl === undefined ? {} : { authorization_endpoint: authorizeUrl }),
     ...(deviceUrl === undefined ? {} : { device_authorization_endpoint: deviceUrl }),
     ...(revokeUrl === undefined ? {} : { revocation_endpoint: revokeUrl }),
     id_token_signing_alg_values_supported: ALGORITHMS,
   };
-  if (client[needed] !== undefined || issuer === undefined) {
-    return { issuer: issuer ?? new URL(authorizeUrl ?? tokenUrl).origin, ...configured };
+  const isComplete = client[needed] !== undefined && tokenUrl !== undefined;
+  if (issuer !== undefined && !isComplete) {
+    return { ...(await discovery.find(issuer, attempt)), ...configured };
   }
-  return { ...(await discovered(library, fetch, issuer, signal)), ...configured };
-}
-
-async function discovered(
-  library: Library,
-  fetch: Fetch,
-  issuer: string,
-  signal: AbortSignal,
-): Promise<AuthorizationServer> {
-  for (const algorithm of ["oidc", "oauth2"] as const) {
-    let seen: Exchange = { kind: "unsent", code: "insecure_url" };
-    await library.discoveryRequest(new URL(issuer), {
-      algorithm,
-      [library.allowInsecureRequests]: true,
-      [library.customFetch]: async (url: string, { headers }: { headers: Record<string, string> }) => {
-        seen = await exchange(fetch, url, { method: "GET", headers }, signal);
-        return new Response();
-      },
-    });
-    const answered = seen as Exchange;
-    if (answered.kind !== "answered") {
-      throw new LoginFailed("UPSTREAM_UNAVAILABLE", answered.code, { isRepeatable: true });
-    }
-    if (answered.status !== 200) continue;
-    return await library
-      .processDiscoveryResponse(new URL(issuer), responseOf(answered))
-      .catch((cause: unknown) => {
-        throw new LoginFailed("ISSUER_MISMATCH", "its metadata name another issuer", { cause });
-      });
-  }
-  throw new LoginFailed("UPSTREAM_UNAVAILABLE", "the issuer publishes no metadata");
-}
-
-/** An answer in the form that the library reads. */
-export function responseOf({ status, headers, body }: Answered): Response {
-  const contentType = headers["content-type"] ?? "application/json";
-  return new Response(body, { status, headers: { "content-type": contentType } });
+  return { issuer: issuer ?? new URL(authorizeUrl ?? tokenUrl ?? "").origin, ...configured };
 }

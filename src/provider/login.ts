@@ -1,10 +1,13 @@
 import type { AuthorizationServer } from "oauth4webapi";
 import { LoginFailed } from "../domain/login.ts";
 import { Secret } from "../domain/secret.ts";
+import { isOk } from "./answer-body.ts";
+import type { Discovery } from "./discovery.ts";
 import type { Fetch } from "./fetch.ts";
 import { codexDevice } from "./login-codex-device.ts";
 import { standardDevice } from "./login-device.ts";
-import { answeredOf, isOk, readLogin, refusalOf } from "./login-tokens.ts";
+import { answeredOf, readLogin, refusalOf } from "./login-tokens.ts";
+import { userCodeDevice } from "./login-user-code.ts";
 import { openWire, type Wire } from "./login-wire.ts";
 import type { Attempt, Authorization, LoginGrant, LoginProtocol } from "./provider.ts";
 
@@ -25,23 +28,43 @@ const KNOWN_ERRORS = [
 /** Logs in over the network. `random` gives [0, 1) and spreads the first refresh. */
 export function createLoginProtocol(options: {
   readonly fetch: Fetch;
+  readonly discovery: Discovery;
   readonly random?: () => number;
 }): LoginProtocol {
   const { fetch, random = Math.random } = options;
   return {
     authorize: async (client, redirectUrl, attempt) =>
-      authorization(await openWire(fetch, client, "authorizeUrl", attempt), redirectUrl, random),
+      authorization(await openWire(options, client, "authorizeUrl", attempt), redirectUrl, random),
     device: async (client, attempt) => {
-      const wire = await openWire(fetch, client, "deviceUrl", attempt);
-      return client.login?.device === "codex"
-        ? codexDevice(wire, fetch, attempt, random)
-        : standardDevice(wire, attempt, random);
+      const wire = await openWire(options, client, "deviceUrl", attempt);
+      switch (client.login?.device) {
+        case "codex":
+          return codexDevice(wire, fetch, attempt, random);
+        case "user_code":
+          return userCodeDevice(wire, fetch, attempt, random);
+        case undefined:
+          return standardDevice(wire, attempt, random);
+      }
     },
-    revoke: async (client, grant, attempt) => {
-      const wire = await openWire(fetch, client, "revokeUrl", attempt);
-      await revoke(wire, grant, attempt);
-    },
+    client: async (client, attempt) =>
+      clientLogin(await openWire(options, client, "tokenUrl", attempt), attempt, random),
+    revoke: async (client, grant, attempt) =>
+      revoke(await openWire(options, client, "revokeUrl", attempt), grant, attempt),
   };
+}
+
+/** RFC 6749 section 4.4. */
+async function clientLogin(wire: Wire, attempt: Attempt, random: () => number): Promise<LoginGrant> {
+  const { library, server, app, client } = wire;
+  const parameters = client.scopes.length === 0 ? {} : { scope: client.scopes.join(" ") };
+  const sentAt = attempt.now();
+  const exchange = await wire.send(
+    (options, auth) =>
+      library.clientCredentialsGrantRequest(server, app, auth, new URLSearchParams(parameters), options),
+    attempt.signal,
+    client.body,
+  );
+  return readLogin(wire, exchange, { ...attempt, sentAt, random });
 }
 
 async function authorization(wire: Wire, redirectUrl: string, random: () => number): Promise<Authorization> {
@@ -100,7 +123,7 @@ async function redeem(pending: Pending, answer: URLSearchParams, attempt: Attemp
     attempt.signal,
     client.body,
   );
-  return readLogin(wire, exchange, { sentAt, now: attempt.now(), random });
+  return readLogin(wire, exchange, { ...attempt, sentAt, random });
 }
 
 /** Without a known issuer, one of the same place as the authorization endpoint is taken at its word. */
@@ -139,8 +162,9 @@ function validated(
   }
 }
 
-async function revoke(wire: Wire, grant: LoginGrant["grant"], { now, signal }: Attempt): Promise<void> {
+async function revoke(wire: Wire, grant: LoginGrant["grant"], { now, signal }: Attempt): Promise<boolean> {
   const { library, server, app } = wire;
+  if (server.revocation_endpoint === undefined) return false;
   const token = grant.kind === "token" ? grant.token : (grant.refreshToken ?? grant.accessToken);
   const isRefresh = grant.kind === "oauth" && grant.refreshToken !== undefined;
   const exchange = await wire.send(
@@ -153,4 +177,5 @@ async function revoke(wire: Wire, grant: LoginGrant["grant"], { now, signal }: A
   );
   const answered = answeredOf(exchange);
   if (!isOk(answered)) throw refusalOf(wire, answered, undefined, now());
+  return true;
 }

@@ -8,6 +8,7 @@ export const minimax: ProviderDefinition = {
     clientId: "78257093-7e40-4613-99e0-527b14b39113",
     body: "form",
     scopes: ["group_id", "profile", "model.completion"],
+    login: { device: "user_code" },
   },
   policy: NO_TERM_FOUND,
 };

@@ -1,10 +1,13 @@
 import { mergeAccounts } from "../domain/account.ts";
 import type { Account, OAuthGrant } from "../domain/grant.ts";
-import type { Claims } from "../domain/jwt.ts";
 import type { Now } from "../domain/time.ts";
 import { isSafeForSecrets } from "../domain/url.ts";
 import { accountOf } from "./account.ts";
+import { objectIn } from "./answer-body.ts";
+import { getWithToken } from "./bearer-request.ts";
 import { readTokenError } from "./classify.ts";
+import { asTokenAnswer } from "./derived-token.ts";
+import { createDiscovery, type Discovery, type Reach } from "./discovery.ts";
 import { type Answered, type Exchange, post } from "./exchange.ts";
 import type { Fetch } from "./fetch.ts";
 import type { RefreshAnswer, RefreshGrant } from "./provider.ts";
@@ -23,32 +26,56 @@ type RefreshRequest = Parameters<RefreshGrant>[0];
  */
 export function createRefreshGrant(options: {
   readonly fetch: Fetch;
+  /** Default: one of its own. */
+  readonly discovery?: Discovery;
   readonly random?: () => number;
 }): RefreshGrant {
-  const { fetch, random = Math.random } = options;
+  const { fetch, discovery = createDiscovery(fetch), random = Math.random } = options;
   return async (request) => {
     const sentAt = request.now();
-    const sent = await sendRefresh(request, fetch);
+    const sent = await sendRefresh(request, { fetch, discovery });
     return sent.kind === "answered" ? readRefresh(sent, request, sentAt, random) : sent;
   };
 }
 
-/** Sends the grant's refresh token, once. Whatever fails before the connection is up is `unsent`. */
-async function sendRefresh(request: RefreshRequest, fetch: Fetch): Promise<Exchange> {
+/** Asks for a new access token, once. Whatever fails before the connection is up is `unsent`. */
+async function sendRefresh(request: RefreshRequest, { fetch, discovery }: Reach): Promise<Exchange> {
   const { client, grant, signal } = request;
-  const { refreshToken } = grant;
-  if (refreshToken === undefined) return { kind: "unsent", code: "no_refresh_token" };
-  if (!isSafeForSecrets(new URL(client.tokenUrl))) return { kind: "unsent", code: "insecure_url" };
+  const parameters = parametersOf(request);
+  if (parameters === undefined) return { kind: "unsent", code: "no_refresh_token" };
+  if (client.derivedTokenUrl !== undefined && grant.refreshToken !== undefined) {
+    return getWithToken(fetch, client.derivedTokenUrl, grant.refreshToken, signal);
+  }
+  const tokenUrl = await tokenUrlOf(request, discovery);
+  if (tokenUrl === undefined) return { kind: "unsent", code: "no_metadata" };
+  if (!isSafeForSecrets(new URL(tokenUrl))) return { kind: "unsent", code: "insecure_url" };
   try {
-    const tokenRequest = await buildTokenRequest(client, {
-      grant_type: "refresh_token",
-      refresh_token: refreshToken.reveal(),
-      ...(client.refreshScopes === undefined ? {} : { scope: client.refreshScopes.join(" ") }),
-    });
-    return await post(fetch, client.tokenUrl, tokenRequest, signal);
+    return await post(fetch, tokenUrl, await buildTokenRequest(client, parameters), signal);
   } catch {
     return { kind: "unsent", code: "no_client_secret" };
   }
+}
+
+/** Undefined: there is nothing to ask with. */
+function parametersOf({ client, grant }: RefreshRequest): Readonly<Record<string, string>> | undefined {
+  const { refreshToken, renewal } = grant;
+  if (refreshToken !== undefined) {
+    const { refreshScopes } = client;
+    return {
+      grant_type: "refresh_token",
+      refresh_token: refreshToken.reveal(),
+      ...(refreshScopes === undefined ? {} : { scope: refreshScopes.join(" ") }),
+    };
+  }
+  if (renewal !== "client") return undefined;
+  const scope = client.scopes.join(" ");
+  return { grant_type: "client_credentials", ...(scope === "" ? {} : { scope }) };
+}
+
+async function tokenUrlOf({ client, now, signal }: RefreshRequest, discovery: Discovery) {
+  if (client.tokenUrl !== undefined || client.issuer === undefined) return client.tokenUrl;
+  const found = await discovery.find(client.issuer, { now, signal }).catch(() => undefined);
+  return found?.token_endpoint;
 }
 
 /**
@@ -65,7 +92,8 @@ function readRefresh(
   const { status, headers, body } = answered;
   if (status >= 300 && status < 400) return { kind: "not_now", code: "redirected", httpStatus: status };
   if (status >= 200 && status < 300) {
-    const content = objectIn(answered);
+    const given = objectIn(answered);
+    const content = client.derivedTokenUrl === undefined ? given : given && asTokenAnswer(given);
     const renewed =
       content && readTokenAnswer(content, { previous: grant, sentAt, refreshAt: client.refreshAt, random });
     if (renewed !== undefined) {
@@ -77,7 +105,10 @@ function readRefresh(
       };
     }
     if (isPage(answered)) return { kind: "not_now", code: "html", httpStatus: status };
-    if (content?.error === undefined || content.error === null) return { kind: "lost", code: "no_grant" };
+    // MiniMax refuses with status 200.
+    const isRefusal = content?.status === "error";
+    const isError = content?.error !== undefined && content.error !== null;
+    if (!isError && !isRefusal) return { kind: "lost", code: "no_grant" };
   }
   const error = readTokenError({
     providerId: client.providerId,
@@ -93,15 +124,6 @@ function readRefresh(
 function accountOfFresh(renewed: OAuthGrant, old: OAuthGrant): Account {
   const { idToken, ...withoutIdToken } = renewed;
   return accountOf(idToken?.equals(old.idToken) ? withoutIdToken : renewed);
-}
-
-function objectIn({ body }: Answered): Claims | undefined {
-  try {
-    const content: unknown = JSON.parse(body);
-    return typeof content === "object" && content !== null ? (content as Claims) : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** A page of a gateway or captive portal: the request did not reach the token endpoint. */

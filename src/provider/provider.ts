@@ -41,8 +41,11 @@ export interface LoginTraits {
   readonly pasteRedirect?: string;
   /** Parameters of the authorization request besides the standard's own. */
   readonly authorizeParameters?: Readonly<Record<string, string>>;
-  /** `codex`: OpenAI's own device login, which ends in an authorization code. Default: RFC 8628. */
-  readonly device?: "codex";
+  /**
+   * `codex`: OpenAI's own device login, which ends in an authorization code. `user_code`: MiniMax's, which
+   * asks with the user code itself. Default: RFC 8628.
+   */
+  readonly device?: "codex" | "user_code";
   /** The device login wants PKCE too. */
   readonly devicePkce?: boolean;
   /** The code is exchanged together with its state. */
@@ -55,11 +58,18 @@ export interface LoginTraits {
 export interface OAuthClient {
   /** Whose dialect the token endpoint's errors are read in. */
   readonly providerId: string;
-  readonly tokenUrl: string;
+  /** Absent: the issuer's metadata name it. */
+  readonly tokenUrl?: string;
   readonly authorizeUrl?: string;
   readonly deviceUrl?: string;
   readonly revokeUrl?: string;
   readonly usageUrl?: string;
+  /** Tells whose an access token is, where the tokens themselves do not. Absent: the issuer's, if there is one. */
+  readonly userinfoUrl?: string;
+  /** Where a short-lived token is derived from the long-lived one that a login gives. Absent: none is. */
+  readonly derivedTokenUrl?: string;
+  /** `client_credentials`: nobody logs in but the client itself (RFC 6749 section 4.4). Default: a person. */
+  readonly grantType?: "client_credentials";
   readonly issuer?: string;
   readonly clientId: string;
   /** Gives the client secret when one is needed; never kept longer than a request. */
@@ -82,6 +92,8 @@ export interface Provider {
   /** Absent: API keys only. */
   readonly oauth?: OAuthClient;
   readonly baseUrl: string;
+  /** Where the model API is, if a credential itself tells. The operator's `baseUrl` goes before it. */
+  baseUrlOf?(grant: Grant): string | undefined;
   /** Cost class of oauth and token profiles; API keys are METERED unless config says otherwise. */
   readonly costClass: CostClass;
   readonly apiKeyCostClass: CostClass;
@@ -147,6 +159,8 @@ export interface LoginGrant {
   readonly account: Account;
   /** Scopes that were asked for and not granted, as far as the server tells. */
   readonly missingScopes: readonly string[];
+  /** Where the model API is for this account, if the answer says so. */
+  readonly baseUrl?: string;
   /** How far the server's clock is ahead of ours, if its tokens tell. */
   readonly skewMs?: number;
 }
@@ -184,6 +198,8 @@ export interface DeviceAuthorization {
 export interface LoginProtocol {
   authorize(client: OAuthClient, redirectUrl: string, attempt: Attempt): Promise<Authorization>;
   device(client: OAuthClient, attempt: Attempt): Promise<DeviceAuthorization>;
-  /** Ends a grant at the provider (RFC 7009); the client must have a `revokeUrl`. */
-  revoke(client: OAuthClient, grant: OAuthGrant | TokenGrant, attempt: Attempt): Promise<void>;
+  /** Logs the client itself in, by its own id and secret. */
+  client(client: OAuthClient, attempt: Attempt): Promise<LoginGrant>;
+  /** Ends a grant at the provider (RFC 7009). False: the provider has no address for that. */
+  revoke(client: OAuthClient, grant: OAuthGrant | TokenGrant, attempt: Attempt): Promise<boolean>;
 }

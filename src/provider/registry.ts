@@ -76,6 +76,7 @@ function buildProvider(id: string, settings: ProviderConfig, rules: readonly Ope
             readOn: policy.readOn ?? "",
           },
     headers: withTemplates(definition.headers ?? bearer, settings.headers ?? {}),
+    ...(definition.baseUrlOf === undefined ? {} : { baseUrlOf: definition.baseUrlOf }),
     accountOf,
     classify: classifierOf(id, rules),
   };
@@ -102,22 +103,24 @@ function oauthOf(
   if (definition === undefined || settings.type === "api-key") return undefined;
   const {
     secretAuth = "basic",
-    revokeUrl: builtInRevokeUrl,
+    revokeUrl,
+    userinfoUrl,
+    derivedTokenUrl,
     issuer: builtInIssuer,
     login,
     ...data
   } = definition;
   const { clientSecret } = settings;
-  // A refresh token goes to no other server than the one that the operator chose.
-  const revokeUrl = settings.revokeUrl ?? (settings.tokenUrl === undefined ? builtInRevokeUrl : undefined);
+  // What a server of the operator's choice gave goes to no other server.
+  const sameServer = settings.tokenUrl === undefined ? { revokeUrl, userinfoUrl, derivedTokenUrl } : {};
   const traits = loginOf(login, settings);
   const isElsewhere = settings.tokenUrl !== undefined || settings.authorizeUrl !== undefined;
   const issuer = settings.issuer ?? (isElsewhere ? undefined : builtInIssuer);
   return {
-    rotation: "strict",
+    rotation: settings.grantType === "client_credentials" ? "none" : "strict",
     ...data,
+    ...present(sameServer),
     ...overrides(settings),
-    ...(revokeUrl === undefined ? {} : { revokeUrl }),
     ...(issuer === undefined ? {} : { issuer }),
     ...(Object.keys(traits).length === 0 ? {} : { login: traits }),
     ...(clientSecret === undefined ? {} : { clientSecret: () => readClientSecret(clientSecret) }),
@@ -130,12 +133,13 @@ function oauthOf(
 
 /**
  * How people log in, after the operator's overrides. The vendor's own page shows codes of its own server
- * only, and OpenAI's device dialect is known by its address.
+ * only, and a vendor's own device dialect is known by its address.
  */
 function loginOf(builtIn: LoginTraits = {}, settings: ProviderConfig): LoginTraits {
   const { pasteRedirect, device, ...traits } = builtIn;
   const { redirectUrl, authorizeUrl, deviceUrl } = settings;
-  const isDialect = deviceUrl === undefined || deviceUrl.endsWith("/deviceauth/usercode");
+  const ending = device === "codex" ? "/deviceauth/usercode" : "/oauth/code";
+  const isDialect = deviceUrl === undefined || deviceUrl.endsWith(ending);
   return {
     ...traits,
     ...(device === undefined || !isDialect ? {} : { device }),
@@ -155,17 +159,12 @@ function redirectIn(text: string): Redirect {
 
 /** The settings that replace data of the same name as they are. */
 function overrides(settings: ProviderConfig): Partial<OAuthClient> {
-  const { tokenUrl, authorizeUrl, deviceUrl, usageUrl, clientId, body, scopes, rotation } = settings;
-  return Object.fromEntries(
-    Object.entries({
-      tokenUrl,
-      authorizeUrl,
-      deviceUrl,
-      usageUrl,
-      clientId,
-      body,
-      scopes,
-      rotation,
-    }).filter(([, value]) => value !== undefined),
-  );
+  const { tokenUrl, authorizeUrl, deviceUrl, revokeUrl, usageUrl, userinfoUrl, derivedTokenUrl } = settings;
+  const { grantType, clientId, body, scopes, rotation } = settings;
+  const urls = { tokenUrl, authorizeUrl, deviceUrl, revokeUrl, usageUrl, userinfoUrl, derivedTokenUrl };
+  return present({ ...urls, grantType, clientId, body, scopes, rotation });
+}
+
+function present<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
 }

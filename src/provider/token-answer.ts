@@ -2,7 +2,7 @@ import type { OAuthGrant } from "../domain/grant.ts";
 import { type Claims, jwtClaims, jwtTimes } from "../domain/jwt.ts";
 import { Secret } from "../domain/secret.ts";
 import { after, type Now } from "../domain/time.ts";
-import { DEFAULT_LIFETIME_MS, drawRefreshDue, statedLifetimeMs } from "./lifetime.ts";
+import { DEFAULT_LIFETIME_MS, drawRefreshDue, momentLeftMs, statedLifetimeMs } from "./lifetime.ts";
 
 export interface AnswerContext {
   /** The grant that was refreshed: what the answer leaves out is kept from it. Absent at a login. */
@@ -23,7 +23,8 @@ export function readTokenAnswer(answer: Claims, context: AnswerContext): OAuthGr
   const { previous } = context;
   const accessToken = sendableText(answer.access_token);
   if (accessToken === undefined) return undefined;
-  const refreshToken = secretOf(answer.refresh_token) ?? previous?.refreshToken;
+  const isClient = previous?.renewal === "client";
+  const refreshToken = isClient ? undefined : (secretOf(answer.refresh_token) ?? previous?.refreshToken);
   const idToken = secretOf(answer.id_token) ?? previous?.idToken;
   const visible = visibleOf(answer);
   const isShown = (secret: Secret | undefined) => visible.some((part) => secret?.isShownIn(part));
@@ -34,6 +35,7 @@ export function readTokenAnswer(answer: Claims, context: AnswerContext): OAuthGr
     kind: "oauth",
     accessToken: new Secret(accessToken),
     ...(refreshToken === undefined ? {} : { refreshToken }),
+    ...(isClient ? { renewal: "client" as const } : {}),
     ...(idToken === undefined ? {} : { idToken }),
     tokenType: tokenType.toLowerCase() === "bearer" ? "Bearer" : tokenType,
     scopes,
@@ -54,7 +56,8 @@ function readTimes(answer: Claims, accessToken: string, context: AnswerContext):
   const { sentAt, previous, refreshAt, random } = context;
   const { issuedAtMs, expiresAtMs } = jwtTimes(jwtClaims(accessToken));
   const wholeMs = wholeLifeMs(issuedAtMs, expiresAtMs);
-  const statedMs = statedLifetimeMs(answer.expires_in);
+  const statedMs =
+    statedLifetimeMs(answer.expires_in) ?? momentLeftMs(answer.expires_at ?? answer.expired_in, sentAt);
   const leftMs =
     statedMs ??
     leftOfJwtMs(expiresAtMs, wholeMs, sentAt) ??

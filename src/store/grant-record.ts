@@ -13,6 +13,7 @@ export const GrantRecord = z.discriminatedUnion("kind", [
     kind: z.literal("oauth"),
     accessToken: z.string(),
     refreshToken: maybe(z.string().min(1)),
+    renewal: maybe(z.literal("client")),
     idToken: maybe(z.string()),
     tokenType: z.string(),
     expiresAtMs: instant,

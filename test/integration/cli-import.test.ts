@@ -34,7 +34,10 @@ test("without a name every source is read: profiles, limits and order arrive, on
     );
   }
   expect(lines).toContain(`order of ${CODEX}: ${OUTLOOK}, ${XXX}`);
-  expect(lines.at(-1)).toMatch(/^These logins are SHARED: /);
+  expect(ended.stdout).toMatch(/^These logins are SHARED: .* takes the place of the shared one:$/m);
+  for (const id of [PHANTOM, OUTLOOK, XXX]) {
+    expect(lines).toContain(`  auth-broker login ${id.replace(":", " --label ")}`);
+  }
   expect(ended.stderr).toContain(`${PHANTOM} stands outside the explicit order`);
   expect(ended.stdout + ended.stderr).not.toMatch(/FAKE|eyJ/);
   const outlook = await broker.get(OUTLOOK);

@@ -72,7 +72,7 @@ test("a login for a shared profile makes it the broker's alone and says what to 
   );
   const { profile, notes } = await logIn(ANN, { label: "work" });
   expect(profile?.ownership).toBe("OWNERSHIP_SOLE");
-  expect(notes.join()).toMatch(/\/srv\/x\/auth\.json still holds .* sign out there/);
+  expect(notes.join()).toMatch(/alone now \(SOLE\); .*\/srv\/x\/auth\.json still holds .*\(codex logout\)/);
 });
 
 test("an acquire and a watch that wait on a dead profile go on by themselves", async () => {
@@ -244,8 +244,8 @@ test("a login never takes the place of an API key, and is not begun where there 
   await broker.putKey("anthropic:key");
   const refused = [
     { provider: "anthropic", label: "key" },
-    { provider: "openrouter" },
     { provider: "anthropic", flow: "LOGIN_FLOW_DEVICE" },
+    { provider: "anthropic", flow: "LOGIN_FLOW_CLIENT" },
   ];
   for (const request of refused) {
     expect(await refusal(logins.start(request))).toMatchObject({
@@ -253,6 +253,10 @@ test("a login never takes the place of an API key, and is not begun where there 
       reason: "LOGIN_IMPOSSIBLE",
     });
   }
+  expect(await refusal(logins.start({ provider: "openrouter" }))).toMatchObject({
+    code: "FAILED_PRECONDITION",
+    reason: "API_KEY_WANTED",
+  });
   expect((await refusal(logins.start({ provider: "no-such" }))).reason).toBe("PROVIDER_UNKNOWN");
   expect((await refusal(logins.start({ provider: "anthropic", label: " x" }))).reason).toBe("FIELD_INVALID");
 });

@@ -66,12 +66,14 @@ export class LoneBroker {
         protocol: {
           authorize: () => Promise.reject(new Error("no login was expected")),
           device: () => Promise.reject(new Error("no login was expected")),
+          client: () => Promise.reject(new Error("no login was expected")),
           revoke: () => Promise.reject(new Error("no logout was expected")),
         },
         openLoopback: () => Promise.reject(new Error("no login was expected")),
       },
       readShared: (...about) => this.readShared(...about),
       fingerprintOf: () => "00000000",
+      signOutHint: () => "",
       withRefreshDue: (grant) => grant,
       ending: this.ending.signal,
     });

@@ -193,7 +193,7 @@ describe("providers", () => {
 
   test("a provider of one's own needs what OAuth needs", () => {
     expect(problemsIn({ providers: { mine: { type: "generic-oauth2" } } })).toEqual([
-      "1 providers.mine.tokenUrl: is needed for generic-oauth2",
+      '1 providers.mine.tokenUrl: is needed for generic-oauth2, or an "issuer" whose metadata name it',
       "1 providers.mine.clientId: is needed for generic-oauth2",
     ]);
   });

@@ -25,6 +25,7 @@ const TABLE = {
   profile_unknown: [{ kind: "profile_unknown", profile: "x:y" }, "NOT_FOUND", 64],
   lease_unknown: [{ kind: "lease_unknown" }, "NOT_FOUND", 64],
   login_unknown: [{ kind: "login_unknown" }, "NOT_FOUND", 64],
+  api_key_wanted: [{ kind: "api_key_wanted", provider: "a" }, "FAILED_PRECONDITION", 78],
   login_impossible: [{ kind: "login_impossible", cause: "a", help: "b" }, "FAILED_PRECONDITION", 78],
   older_grant: [{ kind: "older_grant", profile: "x:y" }, "FAILED_PRECONDITION", 64],
   account_changed: [{ kind: "account_changed", profile: "x:y" }, "FAILED_PRECONDITION", 64],

@@ -1,0 +1,41 @@
+import { mergeAccounts } from "../domain/account.ts";
+import { knownParts } from "../domain/claimed-account.ts";
+import type { Account } from "../domain/grant.ts";
+import { type Claims, nestedClaims, textClaim } from "../domain/jwt.ts";
+import type { Secret } from "../domain/secret.ts";
+import { isOk, objectIn } from "./answer-body.ts";
+import type { Wire } from "./login-wire.ts";
+import type { Attempt } from "./provider.ts";
+
+/**
+ * Completes what the tokens tell of an account by the provider's userinfo, where there is one and the
+ * tokens leave the e-mail open. An answer about another subject is not used (OpenID Connect Core section
+ * 5.3.2), and none at all costs no login: the account is known less well then.
+ */
+export async function identified(
+  wire: Wire,
+  token: Secret,
+  told: Account,
+  attempt: Attempt,
+): Promise<Account> {
+  if (told.email !== undefined) return told;
+  const url = await wire.userinfoUrl(attempt).catch(() => undefined);
+  if (url === undefined) return told;
+  const answer = await wire.get(url, token, attempt.signal);
+  const content = answer.kind === "answered" && isOk(answer) ? objectIn(answer) : undefined;
+  const read = content === undefined ? {} : accountIn(content);
+  const isOther = told.userId !== undefined && read.userId !== undefined && told.userId !== read.userId;
+  return isOther ? told : mergeAccounts(read, told);
+}
+
+/** OpenID Connect's claims, GitHub's user (`id`, `login`), or Anthropic's profile. */
+function accountIn(content: Claims): Account {
+  const account = nestedClaims(content, "account");
+  const { id } = content;
+  const number = typeof id === "number" && Number.isSafeInteger(id) ? String(id) : undefined;
+  return knownParts({
+    accountId: textClaim(nestedClaims(content, "organization"), "uuid") ?? textClaim(content, "login"),
+    userId: textClaim(content, "sub") ?? textClaim(account, "uuid") ?? number ?? textClaim(content, "id"),
+    email: textClaim(content, "email") ?? textClaim(account, "email"),
+  });
+}
