@@ -117,12 +117,12 @@ async function keepable(
 /** A client that logs in for itself is its own account, if its tokens name no other. */
 async function accountFor(
   wire: Wire,
-  { accessToken }: OAuthGrant,
+  granted: OAuthGrant,
   told: Account,
   context: TokenContext,
 ): Promise<Account> {
   if (wire.client.grantType === "client_credentials") return { userId: wire.client.clientId, ...told };
-  return identified(wire, accessToken, told, context);
+  return identified(wire, granted, told, context);
 }
 
 /** Qwen and MiniMax name the API's address beside the tokens, without a scheme at times. */

@@ -1,8 +1,7 @@
 import { mergeAccounts } from "../domain/account.ts";
 import { knownParts } from "../domain/claimed-account.ts";
-import type { Account } from "../domain/grant.ts";
-import { type Claims, nestedClaims, textClaim } from "../domain/jwt.ts";
-import type { Secret } from "../domain/secret.ts";
+import type { Account, OAuthGrant } from "../domain/grant.ts";
+import { type Claims, jwtClaims, nestedClaims, textClaim } from "../domain/jwt.ts";
 import { isOk, objectIn } from "./answer-body.ts";
 import type { Wire } from "./login-wire.ts";
 import type { Attempt } from "./provider.ts";
@@ -14,18 +13,19 @@ import type { Attempt } from "./provider.ts";
  */
 export async function identified(
   wire: Wire,
-  token: Secret,
+  { accessToken, idToken }: OAuthGrant,
   told: Account,
   attempt: Attempt,
 ): Promise<Account> {
   if (told.email !== undefined) return told;
   const url = await wire.userinfoUrl(attempt).catch(() => undefined);
   if (url === undefined) return told;
-  const answer = await wire.get(url, token, attempt.signal);
+  const answer = await wire.get(url, accessToken, attempt.signal);
   const content = answer.kind === "answered" && isOk(answer) ? objectIn(answer) : undefined;
-  const read = content === undefined ? {} : accountIn(content);
-  const isOther = told.userId !== undefined && read.userId !== undefined && told.userId !== read.userId;
-  return isOther ? told : mergeAccounts(read, told);
+  if (content === undefined) return told;
+  const subject = idToken && textClaim(jwtClaims(idToken.reveal()), "sub");
+  const isOther = subject !== undefined && subject !== textClaim(content, "sub");
+  return isOther ? told : mergeAccounts(accountIn(content), told);
 }
 
 /** OpenID Connect's claims, GitHub's user (`id`, `login`), or Anthropic's profile. */

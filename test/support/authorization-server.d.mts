@@ -12,6 +12,15 @@ export interface Options {
   readonly clientId?: string;
   /** False: no login brings a refresh token. True unless given. */
   readonly refreshTokens?: boolean;
+  /** Given, the client is one that logs itself in (client credentials), and nobody else can. */
+  readonly clientSecret?: string;
+  /** True: access tokens are opaque, and only the userinfo tells the e-mail. False unless given. */
+  readonly opaqueTokens?: boolean;
+  /**
+   * Given, these may log in on pages of their own in a real browser, by `sub`. Absent: every interaction
+   * is answered at once, as `authorize` and its like say.
+   */
+  readonly people?: readonly LoginAccount[];
   /** Life of a device code in seconds, by the real clock; 600 unless given. */
   readonly deviceTtlSec?: number;
   /**

@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { codeFlow, followDevice, followLogin } from "./authorization-server/code-flow.mjs";
 import { issueBook } from "./authorization-server/issue-book.mjs";
+import { loginPage } from "./authorization-server/login-page.mjs";
 import { memoryAdapter } from "./authorization-server/memory-adapter.mjs";
 import { approve, NOBODY, openidProvider, REDIRECT_URI, SCOPE } from "./authorization-server/oidc.mjs";
 import { fingerprint, tokenGate } from "./authorization-server/token-gate.mjs";
@@ -16,10 +17,10 @@ export { fingerprint };
 /** @param {Options} [options] */
 export async function startAuthorizationServer(options = {}) {
   const { now = Date.now, clientId = "cli-FAKE", rotation = "strict", graceMs = 30_000 } = options;
-  const { refreshTokens = true, deviceTtlSec = 600 } = options;
+  const { refreshTokens = true, deviceTtlSec = 600, clientSecret, opaqueTokens = false } = options;
   let accessTokenTtlSec = options.accessTokenTtlSec ?? 3600;
   /** @type {Map<string, LoginAccount>} */
-  const accounts = new Map();
+  const accounts = new Map((options.people ?? []).map((account) => [account.sub, account]));
   const book = issueBook(now);
   const memory = memoryAdapter({ graceMs: rotation === "grace" ? graceMs : 0, now });
 
@@ -32,6 +33,8 @@ export async function startAuthorizationServer(options = {}) {
     rotate: rotation !== "none",
     refreshTokens,
     deviceTtlSec,
+    clientSecret,
+    opaqueTokens,
     ttlSec: () => accessTokenTtlSec,
   });
   let deviceUser = NOBODY;
@@ -43,8 +46,12 @@ export async function startAuthorizationServer(options = {}) {
     const { pathname } = new URL(req.url ?? "/", issuer);
     let served;
     if (pathname === "/oauth/token") served = gate.handle(req, res);
-    else if (pathname.startsWith("/interaction/")) served = approve(provider, req, res, deviceUser);
-    else served = app(req, res);
+    else if (pathname.startsWith("/interaction/")) {
+      served =
+        options.people === undefined
+          ? approve(provider, req, res, deviceUser)
+          : loginPage(provider, req, res);
+    } else served = app(req, res);
     served.catch((error) => {
       if (!res.headersSent) res.writeHead(500);
       res.end(String(error));

@@ -13,11 +13,12 @@ export function issueBook(now) {
   const issued = (sub) => refreshTokens.get(sub) ?? [];
   return {
     issued,
-    /** Reads an answer of the token endpoint. */
+    /** Reads an answer of the token endpoint; opaque tokens and those of clients belong to no account. */
     enter({ access_token, refresh_token }) {
+      if (!access_token.includes(".")) return;
       const claims = JSON.parse(Buffer.from(access_token.split(".")[1], "base64url").toString());
       const { sub, exp } = claims;
-      const accountId = claims[ACCOUNT_CLAIM].chatgpt_account_id;
+      const accountId = claims[ACCOUNT_CLAIM]?.chatgpt_account_id;
       accessTokens.set(access_token, { sub, accountId, expiresAtMs: exp * 1000 });
       if (refresh_token === undefined) return;
       const print = fingerprint(refresh_token);

@@ -20,15 +20,17 @@ const THIRTY_DAYS_SEC = 30 * 86_400;
  *
  * @param {string} issuer
  * @param {{clientId: string, accounts: Map<string, LoginAccount>, adapter: (model: string) => object,
- *   rotate: boolean, refreshTokens: boolean, deviceTtlSec: number, ttlSec: () => number}} options
+ *   rotate: boolean, refreshTokens: boolean, deviceTtlSec: number, ttlSec: () => number,
+ *   clientSecret?: string, opaqueTokens: boolean}} options
  */
 export function openidProvider(issuer, options) {
   const { clientId, accounts, adapter, rotate, refreshTokens, deviceTtlSec, ttlSec } = options;
+  const { clientSecret, opaqueTokens } = options;
   return new Provider(issuer, {
     adapter,
     jwks: { keys: [signingKey()] },
     cookies: { keys: [randomBytes(16).toString("hex")] },
-    clients: [publicClient(clientId)],
+    clients: [clientSecret === undefined ? publicClient(clientId) : machine(clientId, clientSecret)],
     routes: {
       authorization: "/oauth/authorize",
       token: "/oauth/token",
@@ -38,7 +40,8 @@ export function openidProvider(issuer, options) {
     },
     scopes: SCOPE.split(" "),
     claims: { openid: ["sub", ACCOUNT_CLAIM], email: ["email", "email_verified"] },
-    conformIdTokenClaims: false,
+    // As the standard has it: beside an access token, what a scope brings stands in the userinfo alone.
+    conformIdTokenClaims: opaqueTokens,
     findAccount(_ctx, sub) {
       const account = accounts.get(sub);
       if (account === undefined) return undefined;
@@ -52,6 +55,8 @@ export function openidProvider(issuer, options) {
     },
     extraTokenClaims(_ctx, token) {
       const account = accounts.get(token.accountId);
+      // A client that logged itself in.
+      if (account === undefined) return undefined;
       return {
         [ACCOUNT_CLAIM]: codexClaims(account),
         "https://api.openai.com/profile": { email: account.email },
@@ -62,9 +67,10 @@ export function openidProvider(issuer, options) {
     rotateRefreshToken: rotate,
     features: {
       devInteractions: { enabled: false },
+      clientCredentials: { enabled: clientSecret !== undefined },
       deviceFlow: { enabled: true },
       revocation: { enabled: true, allowedPolicy: () => true },
-      resourceIndicators: jwtAccessTokens(ttlSec),
+      resourceIndicators: opaqueTokens ? { enabled: false } : jwtAccessTokens(ttlSec),
     },
     interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
     renderError(ctx, out) {
@@ -72,6 +78,7 @@ export function openidProvider(issuer, options) {
     },
     ttl: {
       AccessToken: ttlSec,
+      ClientCredentials: ttlSec,
       RefreshToken: THIRTY_DAYS_SEC,
       Grant: THIRTY_DAYS_SEC,
       Session: THIRTY_DAYS_SEC,
@@ -135,6 +142,19 @@ function publicClient(clientId) {
       "http://localhost/auth/callback",
       "http://127.0.0.1/deviceauth/callback",
     ],
+    id_token_signed_response_alg: "ES256",
+  };
+}
+
+/** A client with a secret that logs itself in. */
+function machine(clientId, clientSecret) {
+  return {
+    client_id: clientId,
+    client_secret: clientSecret,
+    token_endpoint_auth_method: "client_secret_basic",
+    grant_types: ["client_credentials"],
+    response_types: [],
+    redirect_uris: [],
     id_token_signed_response_alg: "ES256",
   };
 }

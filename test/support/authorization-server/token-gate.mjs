@@ -61,7 +61,7 @@ export function tokenGate({ url, onAnswer, now }) {
     const failure = failures.shift();
     if (failure === "reset") return void req.socket.destroy();
     const spoiled = typeof failure === "object" ? failure : ANSWERS[failure];
-    const answer = spoiled ?? (await post(url, form));
+    const answer = spoiled ?? (await post(url, form, req.headers.authorization));
     if (spoiled === undefined && answer.status === 200) onAnswer(JSON.parse(answer.body));
 
     await door.open();
@@ -115,8 +115,9 @@ function readForm(contentType = "", body) {
   return new URLSearchParams(contentType.startsWith("application/json") ? JSON.parse(body) : body);
 }
 
-async function post(url, form) {
-  const response = await fetch(url, { method: "POST", body: form });
+async function post(url, form, authorization) {
+  const headers = authorization === undefined ? {} : { authorization };
+  const response = await fetch(url, { method: "POST", body: form, headers });
   const contentType = response.headers.get("content-type") ?? "";
   return { status: response.status, headers: { "content-type": contentType }, body: await response.text() };
 }
