@@ -7,6 +7,8 @@ import type { LoginRun } from "./login-run.ts";
 export interface Page {
   readonly isGood: boolean;
   readonly text: string;
+  /** What else is worth showing, each with its name. */
+  readonly facts?: readonly (readonly [name: string, value: string])[];
 }
 
 /** A listener on this machine that waits for a browser. */
@@ -79,7 +81,16 @@ export async function openLanding(
 
 function pageFor(login: Login): Page {
   if (login.state === "DONE") {
-    return { isGood: true, text: `${login.profileId} is logged in. You can close this page.` };
+    const { email, planType } = login.profile?.account ?? {};
+    const facts = [
+      ["Account", email],
+      ["Plan", planType],
+    ] as const;
+    return {
+      isGood: true,
+      text: `${login.profileId} is logged in, and agents can use it. You can close this page.`,
+      facts: facts.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])),
+    };
   }
   return { isGood: false, text: `The login did not succeed: ${login.message}.` };
 }

@@ -37,7 +37,7 @@ export class LoginRun {
   async redeem(authorization: Authorization, answer: URLSearchParams): Promise<void> {
     if (isOver(this.entry.login)) return;
     this.#work ??= this.#guarded(async () => {
-      this.entry.update({ state: "EXCHANGING" });
+      if (answer.has("code")) this.entry.update({ state: "EXCHANGING" });
       const grant = await this.#exchanged(authorization, answer);
       if (grant !== undefined) await this.#keep(grant);
     });

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net";
 import type { Redirect } from "../domain/login.ts";
 import { EndpointError } from "./error.ts";
-import { pageHtml } from "./loopback-page.ts";
+import { type PageContent, pageHtml } from "./loopback-page.ts";
 
 /** Nobody but one browser comes here, with one short request. */
 const MOST_CONNECTIONS = 16;
@@ -11,10 +11,7 @@ const REQUEST_MS = 5_000;
 /** Node looks for late requests so often; by itself every 30 s. */
 const CHECK_MS = 1_000;
 
-interface Page {
-  readonly isGood: boolean;
-  readonly text: string;
-}
+type Page = Omit<PageContent, "title">;
 
 /** A listener that waits for the browser of one login. */
 export interface Loopback {
@@ -102,11 +99,11 @@ async function handle(
   const page = await onAnswer(url.searchParams);
   if (page === undefined) return refusal(400, "This belongs to no login that is under way here.");
   const title = page.isGood ? "Logged in" : "Not logged in";
-  return { status: page.isGood ? 200 : 400, html: pageHtml(title, page.text) };
+  return { status: page.isGood ? 200 : 400, html: pageHtml({ ...page, title }) };
 }
 
 function refusal(status: number, text: string): Answer {
-  return { status, html: pageHtml("Not taken", text) };
+  return { status, html: pageHtml({ isGood: false, title: "Not taken", text }) };
 }
 
 function send(response: ServerResponse, { status, html }: Answer): void {
