@@ -27,14 +27,17 @@ export interface ProviderDefinition {
   /** Absent: API keys only. */
   readonly oauth?: OAuthDefinition;
   readonly policy: Provider["policy"];
+  /** The day (YYYY-MM-DD) on which these data were last tried against the live service. Absent: never. */
+  readonly verifiedAt?: string;
   /** Default: a bearer token. */
   readonly headers?: HeadersOf;
   /** Where the model API is, if a credential itself tells. */
   readonly baseUrlOf?: Provider["baseUrlOf"];
 }
 
-/** The day on which the terms named here were read. */
+/** The days on which the terms named here were read. */
 export const TERMS_READ_ON = "2026-11-22";
+export const TERMS_READ_LATER_ON = "2026-11-26";
 
 /** Keys are made for use by programs; switching between them is the owner's own affair. */
 export const API_KEY_POLICY: Provider["policy"] = {
@@ -49,3 +52,8 @@ export const NO_TERM_FOUND: Provider["policy"] = {
   source: "no term found that binds the login to the vendor's own client",
   readOn: TERMS_READ_ON,
 };
+
+/** For those whose terms could not be read. `what`: what was looked at instead, or in vain. */
+export function unverified(what: string): Provider["policy"] {
+  return { failover: "auto", source: `not verified: ${what}`, readOn: TERMS_READ_LATER_ON };
+}

@@ -1,4 +1,4 @@
-import { type ProviderDefinition, TERMS_READ_ON } from "./definition.ts";
+import { type ProviderDefinition, TERMS_READ_LATER_ON } from "./definition.ts";
 import { handedOut } from "./headers.ts";
 
 /** In a Copilot token, `proxy-ep=proxy.HOST` names the plan's own address. */
@@ -21,11 +21,13 @@ export const githubCopilot: ProviderDefinition = {
     rotation: "none",
     login: { longLived: true },
   },
+  // "To use GitHub Copilot in your code editor, you need to install the GitHub Copilot extension": the
+  // section on Copilot, version of 2024-12-18.
   policy: {
     failover: "manual",
     source:
       "https://docs.github.com/en/site-policy/github-terms/github-terms-for-additional-products-and-features",
-    readOn: TERMS_READ_ON,
+    readOn: TERMS_READ_LATER_ON,
   },
   baseUrlOf: (grant) => {
     if (grant.kind !== "oauth") return undefined;

@@ -1,4 +1,4 @@
-import { NO_TERM_FOUND, type ProviderDefinition } from "./definition.ts";
+import { type ProviderDefinition, TERMS_READ_LATER_ON } from "./definition.ts";
 
 /** Kimi's device login. */
 export const kimi: ProviderDefinition = {
@@ -9,5 +9,6 @@ export const kimi: ProviderDefinition = {
     body: "form",
     scopes: [],
   },
-  policy: NO_TERM_FOUND,
+  // That page offers the login to Kimi's own clients, and API keys of the membership to all others.
+  policy: { failover: "manual", source: "https://www.kimi.com/code/docs/", readOn: TERMS_READ_LATER_ON },
 };

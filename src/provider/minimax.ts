@@ -1,4 +1,4 @@
-import { NO_TERM_FOUND, type ProviderDefinition } from "./definition.ts";
+import { type ProviderDefinition, unverified } from "./definition.ts";
 
 /** MiniMax's login (a user code of its own make, not RFC 8628) and API keys. */
 export const minimax: ProviderDefinition = {
@@ -10,5 +10,7 @@ export const minimax: ProviderDefinition = {
     scopes: ["group_id", "profile", "model.completion"],
     login: { device: "user_code" },
   },
-  policy: NO_TERM_FOUND,
+  policy: unverified(
+    "https://www.minimax.io/terms-of-service-v2.html leaves it to terms of its products, which could not be read",
+  ),
 };

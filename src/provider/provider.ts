@@ -102,6 +102,8 @@ export interface Provider {
   readonly order?: readonly string[];
   readonly meteredFallback: boolean;
   readonly policy: { readonly failover: Failover; readonly source: string; readonly readOn: string };
+  /** The day on which its built-in data were last tried against the live service; empty: never. */
+  readonly verifiedAt: string;
   /** Headers ready to send with this credential, `authorization` included; names in lower case. */
   headers(grant: Grant, account: Account): Readonly<Record<string, string>>;
   /** Who a grant belongs to, as far as its tokens tell (unverified claims of a JWT). */

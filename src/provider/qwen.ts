@@ -1,4 +1,4 @@
-import { NO_TERM_FOUND, type ProviderDefinition } from "./definition.ts";
+import { type ProviderDefinition, unverified } from "./definition.ts";
 
 /** Qwen's device login. */
 export const qwen: ProviderDefinition = {
@@ -10,5 +10,7 @@ export const qwen: ProviderDefinition = {
     scopes: ["openid", "profile", "email", "model.completion"],
     login: { devicePkce: true },
   },
-  policy: NO_TERM_FOUND,
+  policy: unverified(
+    "the terms could not be read; https://github.com/QwenLM/qwen-code/blob/main/docs/users/configuration/auth.md names a quota and no such term",
+  ),
 };

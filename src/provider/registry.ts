@@ -75,6 +75,7 @@ function buildProvider(id: string, settings: ProviderConfig, rules: readonly Ope
             source: policy.source ?? "configuration",
             readOn: policy.readOn ?? "",
           },
+    verifiedAt: definition.verifiedAt ?? "",
     headers: withTemplates(definition.headers ?? bearer, settings.headers ?? {}),
     ...(definition.baseUrlOf === undefined ? {} : { baseUrlOf: definition.baseUrlOf }),
     accountOf,

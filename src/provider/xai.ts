@@ -1,4 +1,4 @@
-import { NO_TERM_FOUND, type ProviderDefinition } from "./definition.ts";
+import { type ProviderDefinition, unverified } from "./definition.ts";
 
 /** xAI's device login and API keys. */
 export const xai: ProviderDefinition = {
@@ -10,5 +10,5 @@ export const xai: ProviderDefinition = {
     body: "form",
     scopes: ["openid", "profile", "email", "offline_access", "grok-cli:access", "api:access"],
   },
-  policy: NO_TERM_FOUND,
+  policy: unverified("https://x.ai/legal/terms-of-service could not be read"),
 };

@@ -95,16 +95,20 @@ describe("headers ready to send", () => {
 });
 
 describe("what may happen by itself", () => {
-  test.each(["anthropic", "google-gemini-cli", "google-antigravity", "github-copilot"])(
+  test.each(["anthropic", "google-gemini-cli", "google-antigravity", "github-copilot", "kimi"])(
     "%s leaves a change of account to a person, and says where that stands",
     (id) => {
       expect(builtIn.get(id)?.policy).toEqual({
         failover: "manual",
         source: expect.stringMatching(/^https:/),
-        readOn: "2026-11-22",
+        readOn: expect.stringMatching(/^2026-11-\d\d$/),
       });
     },
   );
+
+  test.each(["qwen", "xai", "minimax"])("%s: that its terms are not verified is said", (id) => {
+    expect(builtIn.get(id)?.policy.source).toMatch(/^not verified: .*https:/);
+  });
 
   test.each(["openai-codex", "openai-api", "openrouter", "unknown"])(
     "%s changes accounts by itself",
