@@ -4,7 +4,11 @@ import type { buildConnector, Dispatcher, Pool } from "undici";
 import { isLoopback } from "../domain/url.ts";
 
 /** What is used of the standard `fetch`. */
-export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+export interface Fetch {
+  (url: string, init: RequestInit): Promise<Response>;
+  /** Loads ahead what the first request needs. */
+  prepare?(): void;
+}
 
 /** The connection was never made, so nothing of the request has left. Free to try again. */
 export class NotSentError extends Error {
@@ -36,7 +40,7 @@ export interface FetchOptions {
  * undici is loaded with the first request.
  */
 export function createFetch(options: FetchOptions): Fetch {
-  return async (url, init) => {
+  const fetch: Fetch = async (url, init) => {
     const connection = { isUp: false };
     let dispatcher: Dispatcher | undefined;
     try {
@@ -52,6 +56,8 @@ export function createFetch(options: FetchOptions): Fetch {
       throw new NotSentError(init.signal?.aborted ? "aborted" : (errorCode(cause) ?? "unknown"), { cause });
     }
   };
+  // A failure shows with the first request.
+  return Object.assign(fetch, { prepare: () => void import("undici").catch(() => {}) });
 }
 
 async function openDispatcher(

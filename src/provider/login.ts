@@ -33,8 +33,11 @@ export function createLoginProtocol(options: {
 }): LoginProtocol {
   const { fetch, random = Math.random } = options;
   return {
-    authorize: async (client, redirectUrl, attempt) =>
-      authorization(await openWire(options, client, "authorizeUrl", attempt), redirectUrl, random),
+    authorize: async (client, redirectUrl, attempt) => {
+      // The person takes longer than this; the exchange of the code then waits for nothing but the server.
+      fetch.prepare?.();
+      return authorization(await openWire(options, client, "authorizeUrl", attempt), redirectUrl, random);
+    },
     device: async (client, attempt) => {
       const wire = await openWire(options, client, "deviceUrl", attempt);
       switch (client.login?.device) {

@@ -6,12 +6,23 @@ import { join } from "node:path";
 import { credentials, type ServiceError } from "@grpc/grpc-js";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { clientConstructor, type Message, SERVICES } from "../../src/rpc/schema.ts";
-import { type Running, start } from "../support/process.mjs";
+import { type Running, run, start } from "../support/process.mjs";
 
 const REFRESH = "rt-FAKE-canary-0001";
 const ACCESS = "at-FAKE-canary-0001";
 const ID_TOKEN = "id-FAKE-canary-0001";
 const PROVIDER_TEXT = "provider-text-canary";
+const CODE = "code-FAKE-canary-0001";
+const CLIENT_SECRET = "cs-FAKE-operator-0001";
+/** What logins give. */
+const GRANTED = {
+  access_token: "at-FAKE-canary-login",
+  refresh_token: "rt-FAKE-canary-login",
+  id_token: "id-FAKE-canary-login",
+  token_type: "Bearer",
+  expires_in: 3600,
+  note: PROVIDER_TEXT,
+};
 const MAIN = new URL("../../dist/cli/main.js", import.meta.url).pathname;
 
 /** A token endpoint that repeats whatever it is sent, in every way that an error can be told. */
@@ -56,7 +67,10 @@ beforeAll(async () => {
       body += data;
     });
     request.on("end", () => {
-      const answer = answers[asked++ % answers.length]?.(decodeURIComponent(body));
+      const isGrant = body.includes("code-FAKE-canary-good");
+      const answer = isGrant
+        ? { status: 200, type: "application/json", body: JSON.stringify(GRANTED) }
+        : answers[asked++ % answers.length]?.(decodeURIComponent(body));
       response.writeHead(answer?.status ?? 500, {
         "content-type": answer?.type ?? "",
         "x-echo": body.slice(0, 200),
@@ -67,8 +81,20 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => endpoint.listen(0, "127.0.0.1", resolve));
   const { port } = endpoint.address() as AddressInfo;
   home = await mkdtemp(join(tmpdir(), "auth-broker-canary-"));
+  const at = (path: string) => `http://127.0.0.1:${port}/${path}`;
+  const urls = {
+    tokenUrl: at("token"),
+    authorizeUrl: at("authorize"),
+    deviceUrl: at("device"),
+    revokeUrl: at("revoke"),
+  };
+  const own = { type: "generic-oauth2", clientId: "c", clientSecret: CLIENT_SECRET, ...urls };
   const config = {
-    providers: { "openai-codex": { tokenUrl: `http://127.0.0.1:${port}/token` } },
+    providers: {
+      "openai-codex": { tokenUrl: at("token") },
+      "my-company": own,
+      "my-machine": { ...own, grantType: "client_credentials" },
+    },
     refresh: { minInterval: "0s" },
     log: { level: "trace" },
   };
@@ -88,7 +114,7 @@ afterAll(async () => {
 /** Calls and keeps whatever came back, the error and its metadata included. */
 async function call(service: keyof typeof SERVICES, method: string, request: Message): Promise<Message> {
   const Client = clientConstructor(SERVICES[service]);
-  const socket = service === "profile" ? "admin" : "agent";
+  const socket = service === "profile" || service === "login" ? "admin" : "agent";
   const client = new Client(`unix:${join(home, "run", `${socket}.sock`)}`, credentials.createInsecure());
   try {
     return await new Promise((resolve) => {
@@ -159,4 +185,53 @@ test("outside the profile's own record nothing on the disk holds a token", async
   expect(holders.map((file) => file.slice(home.length + 1))).toEqual([
     expect.stringMatching(/^state\/profiles\//),
   ]);
+});
+
+/** One login whose code is brought by hand, to its end. */
+async function paste(code: string): Promise<void> {
+  const start = { provider: "my-company", label: "work", flow: "LOGIN_FLOW_PASTE" };
+  const { login } = (await call("login", "StartLogin", start)) as { login: { loginId: string } };
+  const { loginId } = login;
+  await call("login", "SubmitLogin", { loginId, answer: code });
+  await ended(loginId);
+}
+
+/** Keeps every state of a login up to the last. */
+async function ended(loginId: string): Promise<void> {
+  const Client = clientConstructor(SERVICES.login);
+  const client = new Client(`unix:${join(home, "run", "admin.sock")}`, credentials.createInsecure());
+  try {
+    const states = client.WatchLogin?.({ loginId }) as unknown as AsyncIterable<Message>;
+    for await (const state of states) heard.push(JSON.stringify(state));
+  } finally {
+    client.close();
+  }
+}
+
+test("no login by call or command says a code, a token, the client's secret or a provider's text", async () => {
+  heard.length = 0;
+  for (const before = asked; asked < before + answers.length; ) await paste(`${CODE}-${asked}`);
+  await paste("code-FAKE-canary-good");
+  await call("login", "StartLogin", { provider: "my-company", flow: "LOGIN_FLOW_DEVICE" });
+  await call("login", "StartLogin", { provider: "my-machine", label: "m" });
+  await call("login", "SubmitLogin", { loginId: "none", answer: CODE });
+  const env = { ...process.env, AUTH_BROKER_HOME: home };
+  const shown: string[] = [];
+  for (const [args, input] of [
+    ["login my-company --label work --paste", `${CODE}-cli\n`],
+    ["login my-company --label work --paste --json", "code-FAKE-canary-good-cli\n"],
+    ["login my-company --device", ""],
+    ["login my-machine --json", ""],
+    ["login openrouter", "sk-FAKE-canary-key\n"],
+    ["logout my-company:work --yes --json", ""],
+    ["profiles list --json", ""],
+  ] as const) {
+    const { stdout, stderr } = await run(process.execPath, [MAIN, ...args.split(" ")], { env, input });
+    shown.push(stdout, stderr);
+  }
+  const said = [...heard, ...shown, broker.stdout(), broker.stderr()].join("\n");
+  expect(said).toContain("LOGIN_STATE_DONE");
+  for (const secret of [CODE, "FAKE-canary-login", "code-FAKE", CLIENT_SECRET, "sk-FAKE", PROVIDER_TEXT]) {
+    expect(said).not.toContain(secret);
+  }
 });

@@ -240,3 +240,54 @@ test.runIf(hasTerminal)("on a terminal the address may be pasted although a list
   expect(await running.exited).toMatchObject({ code: 0 });
   expect(await broker.serves(COMPANY)).toBe(WORK);
 });
+
+test("a provider with API keys is asked for its key, on standard input or hidden on a terminal", async () => {
+  const { broker, cli } = await brokerCli();
+  const piped = await cli("login openrouter", { input: "  sk-FAKE-piped\n" });
+  expect(piped).toMatchObject({ code: 0, stdout: "logged in: openrouter:default (API key)\n" });
+  expect((await broker.acquire("openrouter")).credential.apiKey?.key).toBe("sk-FAKE-piped");
+  expect((await broker.get("openrouter:default")).ownership).toBe("OWNERSHIP_SOLE");
+  const chosen = await cli("login anthropic --label k --api-key --json", { input: "sk-FAKE-chosen" });
+  expect(JSON.parse(chosen.stdout).profile).toMatchObject({
+    profile: "anthropic:k",
+    kind: "PROFILE_KIND_API_KEY",
+  });
+  expect(chosen.stdout + chosen.stderr + piped.stderr).not.toContain("sk-FAKE");
+  expect(await cli("login openrouter", { input: "\n" })).toMatchObject({ code: 65 });
+  const other = await cli("login openrouter --device --json");
+  expect(other.code).toBe(78);
+  expect(errorJson(other)).toMatchObject({ reason: "API_KEY_WANTED" });
+});
+
+test.runIf(hasTerminal)("the key that is typed on a terminal is not shown", async () => {
+  const { broker, cli } = await brokerCli();
+  const command = [process.execPath, MAIN, "login", "openrouter", "--label", "typed"];
+  const running = await startOnTerminal(command, { env: { TERM: "xterm", ...cli.env } });
+  await until(() => running.stdout().includes("API key for openrouter:typed: "));
+  running.send("sk-FAKE-typed");
+  expect(await running.exited).toMatchObject({ code: 0 });
+  expect(running.stdout()).not.toContain("FAKE");
+  expect((await broker.acquire("openrouter")).credential.apiKey?.key).toBe("sk-FAKE-typed");
+});
+
+test("--fix asks for no key where nobody is at a terminal, and says what to do", async () => {
+  const { broker, cli } = await brokerCli();
+  await broker.putKey("openrouter:old");
+  await broker.fails("openrouter", "AUTH_INVALID_TOKEN");
+  const fixed = await cli("login --fix", { input: "sk-FAKE-nobody" });
+  expect(fixed).toMatchObject({ code: 78 });
+  expect(fixed.stderr).toContain("auth-broker login openrouter --label old --api-key");
+});
+
+test("a login with client credentials opens no browser and asks nobody", async () => {
+  const server = await startAuthorizationServer({ clientSecret: "cs-FAKE-machine" });
+  onTestFinished(() => server.close());
+  const { tokenUrl, clientId } = server;
+  const own = { type: "generic-oauth2", grantType: "client_credentials", clientSecret: "cs-FAKE-machine" };
+  const config = { providers: { [COMPANY]: { ...own, tokenUrl, clientId } } };
+  const { cli } = await brokerCli({ config, fetch: (url, init) => fetch(url, init) });
+  const browser = await fakeBrowser(cli);
+  const ended = await cli(`login ${COMPANY} --label work`, { env: browser.env as never });
+  expect(ended).toMatchObject({ code: 0, stdout: `logged in: ${WORK}\n` });
+  await expect(readFile(browser.file)).rejects.toThrow("ENOENT");
+});
