@@ -86,6 +86,9 @@ export const providerSchema = z.strictObject({
   redirectUrl: loopbackUrl
     .exactOptional()
     .describe("Where a login's browser is sent; on this machine. Without a port: any that is free"),
+  pasteRedirectUrl: secretUrl
+    .exactOptional()
+    .describe("A page of the vendor that shows the code, for logins whose answer is pasted"),
   clientId: text.exactOptional(),
   clientSecret: clientSecret.exactOptional(),
   clientAuth: z.enum(["none", "basic", "post"]).exactOptional(),

@@ -137,14 +137,15 @@ function oauthOf(
  * only, and a vendor's own device dialect is known by its address.
  */
 function loginOf(builtIn: LoginTraits = {}, settings: ProviderConfig): LoginTraits {
-  const { pasteRedirect, device, ...traits } = builtIn;
+  const { pasteRedirect: builtInPaste, device, ...traits } = builtIn;
   const { redirectUrl, authorizeUrl, deviceUrl } = settings;
+  const pasteRedirect = settings.pasteRedirectUrl ?? (authorizeUrl === undefined ? builtInPaste : undefined);
   const ending = device === "codex" ? "/deviceauth/usercode" : "/oauth/code";
   const isDialect = deviceUrl === undefined || deviceUrl.endsWith(ending);
   return {
     ...traits,
     ...(device === undefined || !isDialect ? {} : { device }),
-    ...(pasteRedirect === undefined || authorizeUrl !== undefined ? {} : { pasteRedirect }),
+    ...(pasteRedirect === undefined ? {} : { pasteRedirect }),
     ...(redirectUrl === undefined ? {} : { redirect: redirectIn(redirectUrl) }),
   };
 }

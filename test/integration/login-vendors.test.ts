@@ -1,7 +1,8 @@
 import { expect, onTestFinished, test } from "vitest";
 import { HOUR, MINUTE, refusal, SECOND, type World, world } from "../support/broker-world.ts";
+import { fakeJwt } from "../support/jwt.ts";
 import { LoginCalls } from "../support/login-world.ts";
-import { html, json, type TokenRequest } from "../support/token-endpoint.ts";
+import { html, json, type TokenRequest, tokens } from "../support/token-endpoint.ts";
 import type { Json } from "../support/wire-json.ts";
 
 /** A broker whose provider answers as the test says. */
@@ -187,4 +188,24 @@ test("MiniMax: an answer to another login is not taken, a refusal ends the login
   broker.token.next(() => json(200, { status: "error", base_resp: { status_code: 1 } }));
   await refusal(broker.refresh("minimax:me"));
   expect(await broker.get("minimax:me")).toMatchObject({ state: "PROFILE_STATE_READY", stateReason: "" });
+});
+
+test("a userinfo about another subject than the id token's is not used", async () => {
+  const userinfoUrl = "https://login.example.test/userinfo";
+  const urls = { deviceUrl: "https://login.example.test/code", tokenUrl: "https://login.example.test/token" };
+  const { broker, logins } = await scripted("qwen", { ...urls, userinfoUrl });
+  const hints: unknown[] = [];
+  for (const subject of ["somebody-else", "u-1"]) {
+    broker.token.next(
+      () => json(200, { ...DEVICE_ANSWER, verification_uri: "https://login.example.test/device" }),
+      () => tokens(subject, { id_token: fakeJwt({ sub: "u-1" }) }),
+      () => json(200, { sub: subject, email: "someone@example.test" }),
+    );
+    const { loginId } = await logins.start({ provider: "qwen", label: "me" });
+    await broker.clock.waitUntilTimers(1);
+    await broker.advance(5 * SECOND);
+    hints.push((await logins.end(loginId)).profile?.accountHint);
+    expect(broker.token.requests.at(-1)?.headers.get("authorization")).toBe(`Bearer at-FAKE-new-${subject}`);
+  }
+  expect(hints).toEqual(["", "s…@example.test"]);
 });

@@ -200,6 +200,8 @@ describe("providers", () => {
 
   test.each([
     [{ clientAuth: "basic" }, '"basic" needs "clientSecret"'],
+    [{ grantType: "client_credentials" }, '"client_credentials" needs "clientSecret"'],
+    [{ derivedTokenUrl: "http://a.test/t" }, "must be an https URL"],
     [{ clientAuth: "none", clientSecret: "cs-FAKE" }, '"none" would leave "clientSecret" unused'],
     [{ order: ["work"] }, "must be a profile id"],
     [{ headers: { "x y": "1" } }, "must be the name of an HTTP header"],

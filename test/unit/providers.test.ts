@@ -150,6 +150,9 @@ describe("the OAuth client", () => {
       deviceUrl: "http://127.0.0.1:9/device",
       revokeUrl: "http://127.0.0.1:9/revoke",
       usageUrl: "http://127.0.0.1:9/usage",
+      userinfoUrl: "http://127.0.0.1:9/userinfo",
+      derivedTokenUrl: "http://127.0.0.1:9/derived",
+      grantType: "client_credentials",
       issuer: "http://127.0.0.1:9",
       clientId: "client-FAKE",
       body: "json",
@@ -158,26 +161,42 @@ describe("the OAuth client", () => {
       refreshAt: 0.5,
     };
     const { oauth: client } = configured({
-      "openai-codex": { ...settings, rotationGrace: "10s" },
+      "openai-codex": {
+        ...settings,
+        clientSecret: "cs-FAKE",
+        pasteRedirectUrl: "http://127.0.0.1:9/code",
+        rotationGrace: "10s",
+      },
     }).providerFor("openai");
     expect(client).toEqual({
       ...settings,
       providerId: "openai-codex",
       login: {
         redirect: { host: "localhost", ports: [1455, 1457], path: "/auth/callback" },
+        pasteRedirect: "http://127.0.0.1:9/code",
         authorizeParameters: expect.objectContaining({ originator: "auth-broker" }),
       },
-      clientAuth: "none",
+      clientAuth: "basic",
+      clientSecret: expect.any(Function),
       rotationGraceMs: 10_000,
     });
   });
 
-  test("a token URL of the operator's own takes away the built-in place to revoke tokens at", () => {
-    expect(builtIn.get("openai-codex")?.oauth?.revokeUrl).toBeDefined();
-    const { oauth: client } = configured({ "openai-codex": { tokenUrl: "https://a.test/t" } }).providerFor(
-      "openai",
-    );
-    expect(client).not.toHaveProperty("revokeUrl");
+  test.each([
+    ["openai-codex", "revokeUrl"],
+    ["google-gemini-cli", "userinfoUrl"],
+    ["github-copilot", "derivedTokenUrl"],
+  ] as const)("%s: a token URL of the operator's own takes away the built-in %s", (id, name) => {
+    expect(builtIn.get(id)?.oauth?.[name]).toBeDefined();
+    const { oauth: client } = configured({ [id]: { tokenUrl: "https://a.test/t" } }).providerFor(id);
+    expect(client).not.toHaveProperty(name);
+  });
+
+  test("an issuer is enough of an address for a provider of the operator's own", () => {
+    const mine = { type: "generic-oauth2", issuer: "https://a.test", clientId: "c" };
+    const { oauth: client } = configured({ mine }).providerFor("mine");
+    expect(client).toMatchObject({ issuer: "https://a.test", clientId: "c" });
+    expect(client).not.toHaveProperty("tokenUrl");
   });
 
   test("a provider of the operator's own gets one from its settings", () => {

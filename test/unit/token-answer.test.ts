@@ -99,6 +99,25 @@ describe("the end of the access token", () => {
     expect(leftMs({ expires_in: value })).toBe(ms);
   });
 
+  test.each([
+    ["GitHub's moment in seconds", { expires_at: nowSeconds + 1_500 }, 1_500_000],
+    ["MiniMax's in milliseconds", { expired_in: (nowSeconds + 7_200) * 1_000 }, 2 * HOUR],
+    ["a small number as seconds from now", { expired_in: 3_600 }, HOUR],
+    ["a moment that is over", { expires_at: nowSeconds - 5 }, 0],
+    ["no plausible moment: the last known lifetime", { expires_at: "soon" }, 2 * HOUR],
+    ["expires_in before any moment", { expires_in: 60, expires_at: nowSeconds + 9 }, 60_000],
+  ])("%s", (_, answer, ms) => {
+    expect(leftMs(answer)).toBe(ms);
+  });
+
+  test("what a client's own secret renews has no refresh token, even if one is given", () => {
+    const { refreshToken: _, ...client } = previous;
+    const answer = { access_token: "at-FAKE-2", refresh_token: "rt-FAKE-needless" };
+    const grant = read(answer, { previous: { ...client, renewal: "client" } });
+    expect(grant).toMatchObject({ renewal: "client" });
+    expect(grant).not.toHaveProperty("refreshToken");
+  });
+
   const garbage = [undefined, null, "", "soon", "-5", -5, Number.NaN, Infinity, 1e18, "1e3", true, {}];
 
   test.each(garbage)("expires_in %j: the JWT's own end", (value) => {
