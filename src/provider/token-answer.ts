@@ -43,9 +43,11 @@ export function readTokenAnswer(answer: Claims, context: AnswerContext): OAuthGr
   };
 }
 
-/** The texts of an answer that reach callers or operators: tokens, and whom they name. */
+/** The texts of an answer that reach callers or operators: tokens, whom they name, and where the API is. */
 function visibleOf({ access_token, id_token, token_type, ...others }: Claims): readonly string[] {
-  const tokens = [access_token, id_token, token_type].map(text).filter((token) => token !== undefined);
+  const tokens = [access_token, id_token, token_type, others.resource_url]
+    .map(text)
+    .filter((token) => token !== undefined);
   const named = [...tokens.map((token) => jwtClaims(token)), others.account, others.organization];
   return [...tokens, ...named.flatMap((claims) => (claims === undefined ? [] : [JSON.stringify(claims)]))];
 }

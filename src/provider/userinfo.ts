@@ -22,7 +22,8 @@ export async function identified(
   if (url === undefined) return told;
   const answer = await wire.get(url, accessToken, attempt.signal);
   const content = answer.kind === "answered" && isOk(answer) ? objectIn(answer) : undefined;
-  if (content === undefined) return told;
+  // Copilot's token is a long-lived one: an answer that shows it again is none.
+  if (content === undefined || accessToken.isShownIn(JSON.stringify(content))) return told;
   const subject = idToken && textClaim(jwtClaims(idToken.reveal()), "sub");
   const isOther = subject !== undefined && subject !== textClaim(content, "sub");
   return isOther ? told : mergeAccounts(accountIn(content), told);

@@ -9,6 +9,7 @@ export const xai: ProviderDefinition = {
     clientId: "b1a00492-073a-47ea-816f-4c329264a828",
     body: "form",
     scopes: ["openid", "profile", "email", "offline_access", "grok-cli:access", "api:access"],
+    login: { redirect: { host: "127.0.0.1", ports: [56121], path: "/callback" } },
   },
   policy: unverified("https://x.ai/legal/terms-of-service could not be read"),
 };

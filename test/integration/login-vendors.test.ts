@@ -88,6 +88,25 @@ test("Copilot: an account without it is told so at once, and one whose token is 
   expect((await refusal(broker.acquire("github-copilot"))).reason).toBe("LOGIN_REQUIRED");
 });
 
+test("Copilot: a user's data that show the GitHub token are not believed, and a token that shows it is none", async () => {
+  const scene = await scripted("github-copilot");
+  const { broker, logins } = scene;
+  broker.token.next(
+    () => json(200, DEVICE_ANSWER),
+    () => json(200, GITHUB),
+    () => json(200, { token: `tid=${GITHUB.access_token}`, expires_at: seconds(broker.nowMs) + 1_800 }),
+    () => json(200, { id: 42, login: GITHUB.access_token, email: `${GITHUB.access_token}@example.test` }),
+  );
+  const { loginId } = await logins.start({ provider: "github-copilot", label: "me" });
+  await broker.clock.waitUntilTimers(1);
+  await broker.advance(5 * SECOND);
+  const ended = await logins.end(loginId);
+  expect(ended.state).toBe("LOGIN_STATE_DONE");
+  broker.token.next(() => copilotAnswer(broker, 1));
+  const acquired = await broker.acquire("github-copilot");
+  expect(JSON.stringify([ended, acquired, await broker.list(), broker.log])).not.toContain("gho-FAKE");
+});
+
 test("Copilot: a provider that gives no token just now costs no login; the first use brings it", async () => {
   const scene = await scripted("github-copilot");
   const { broker } = scene;
@@ -209,3 +228,75 @@ test("a userinfo about another subject than the id token's is not used", async (
   }
   expect(hints).toEqual(["", "s…@example.test"]);
 });
+
+test.each([
+  ["qwen", "https://chat.qwen.ai/api/v1/oauth2/device/code", "https://chat.qwen.ai/api/v1/oauth2/token"],
+  ["kimi", "https://auth.kimi.com/api/oauth/device_authorization", "https://auth.kimi.com/api/oauth/token"],
+  ["xai", "https://auth.x.ai/oauth2/device/code", "https://auth.x.ai/oauth2/token"],
+])("%s: a device login at the addresses that are written down", async (provider, deviceUrl, tokenUrl) => {
+  const { broker, logins } = await scripted(provider);
+  broker.token.next(
+    () => json(200, { ...DEVICE_ANSWER, verification_uri: "https://login.example.test/device" }),
+    () => tokens(1, provider === "xai" ? {} : { id_token: fakeJwt({ sub: "u-1", email: "a@example.test" }) }),
+  );
+  const { loginId, flow } = await logins.start({ provider, label: "me" });
+  await broker.clock.waitUntilTimers(1);
+  await broker.advance(5 * SECOND);
+  expect(flow).toBe("LOGIN_FLOW_DEVICE");
+  expect(await logins.end(loginId)).toMatchObject({ state: "LOGIN_STATE_DONE" });
+  // xAI's issuer is asked who that is, too.
+  expect(broker.token.requests.slice(0, 2).map(({ url }) => url)).toEqual([deviceUrl, tokenUrl]);
+  const [start, poll] = broker.token.requests;
+  expect(start?.fields.client_id).toBe(poll?.fields.client_id);
+  expect(start?.headers.get("user-agent")).toBe("auth-broker");
+});
+
+test.each([
+  [
+    "openai-codex",
+    "https://auth.openai.com/oauth/authorize",
+    "http://localhost:1455/auth/callback",
+    "https://auth.openai.com/oauth/token",
+  ],
+  [
+    "anthropic",
+    "https://claude.ai/oauth/authorize",
+    "https://platform.claude.com/oauth/code/callback",
+    "https://platform.claude.com/v1/oauth/token",
+  ],
+  [
+    "google-gemini-cli",
+    "https://accounts.google.com/o/oauth2/v2/auth",
+    "http://localhost:8085/oauth2callback",
+    "https://oauth2.googleapis.com/token",
+  ],
+  [
+    "google-antigravity",
+    "https://accounts.google.com/o/oauth2/v2/auth",
+    "http://localhost:51121/oauth-callback",
+    "https://oauth2.googleapis.com/token",
+  ],
+])(
+  "%s: a pasted login at the addresses that are written down",
+  async (provider, authorize, redirect, token) => {
+    const google = provider.startsWith("google");
+    const { broker, logins } = await scripted(provider, google ? { clientSecret: "cs-FAKE-google" } : {});
+    broker.token.next(
+      () => tokens(1, { account: { email_address: google ? undefined : "someone@example.test" } }),
+      () => json(200, { sub: "g-1", email: "someone@example.test" }),
+    );
+    const { loginId, authorizeUrl } = await logins.start({ provider, label: "me", flow: "LOGIN_FLOW_PASTE" });
+    const asked = new URL(authorizeUrl);
+    expect(`${asked.origin}${asked.pathname}`).toBe(authorize);
+    expect(asked.searchParams.get("redirect_uri")).toBe(redirect);
+    await logins.submit(loginId, `code-FAKE#${asked.searchParams.get("state")}`);
+    expect(await logins.end(loginId)).toMatchObject({
+      state: "LOGIN_STATE_DONE",
+      profile: { accountHint: "s…@example.test" },
+    });
+    const [exchange, userinfo] = broker.token.requests;
+    expect(exchange).toMatchObject({ url: token, fields: { code: "code-FAKE", redirect_uri: redirect } });
+    expect(exchange?.fields.client_secret).toBe(google ? "cs-FAKE-google" : undefined);
+    expect(userinfo?.url).toBe(google ? "https://openidconnect.googleapis.com/v1/userinfo" : undefined);
+  },
+);

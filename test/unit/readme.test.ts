@@ -1,8 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { defaultConfig } from "../../src/config.ts";
+import { BUILT_IN_PROVIDERS } from "../../src/domain/provider-ids.ts";
+import { buildProviders } from "../../src/provider/registry.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
+const providers = buildProviders(defaultConfig());
 const readme = readFileSync(join(ROOT, "README.md"), "utf8");
 const named = [...readme.matchAll(/`(test\/[^`]+\.test\.ts)` › ([^;|]+?)(?=;| \||$)/gm)].map(
   ([, file = "", name = ""]) => ({
@@ -22,6 +26,19 @@ describe("the README", () => {
     const path = join(ROOT, file);
     expect(existsSync(path)).toBe(true);
     expect(readFileSync(path, "utf8")).toContain(name);
+  });
+
+  test.each([...BUILT_IN_PROVIDERS])("says of %s what its data say: flows, where tried, policy", (id) => {
+    const provider = providers.providerFor(id);
+    const row = readme.split("\n").find((line) => line.startsWith(`| \`${id}\` |`)) ?? "";
+    const [, , flows = "", , live, failover] = row.split("|").map((cell) => cell.trim());
+    const { authorizeUrl, deviceUrl } = provider.oauth ?? {};
+    expect(flows.includes("browser, paste")).toBe(authorizeUrl !== undefined);
+    expect(flows.includes("device")).toBe(deviceUrl !== undefined);
+    expect(live).toBe(provider.verifiedAt === "" ? "never" : provider.verifiedAt);
+    expect(failover).toBe(provider.policy.failover);
+    const { source } = provider.policy;
+    if (failover === "manual") expect(readme).toContain(`(${source})`);
   });
 
   test("links to no file that is not there", () => {
