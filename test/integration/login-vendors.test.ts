@@ -207,6 +207,23 @@ test("MiniMax: an answer to another login is not taken, a refusal ends the login
   broker.token.next(() => json(200, { status: "error", base_resp: { status_code: 1 } }));
   await refusal(broker.refresh("minimax:me"));
   expect(await broker.get("minimax:me")).toMatchObject({ state: "PROFILE_STATE_READY", stateReason: "" });
+  expect(broker.log.at(-1)?.fields).toMatchObject({ answer: "not_now" });
+});
+
+test("where a provider has no account ids, the same user finds the profile again, and another one does not", async () => {
+  const { broker, logins } = await scripted("qwen");
+  const ids: string[] = [];
+  for (const sub of ["u-1", "u-1", "u-2"]) {
+    broker.token.next(
+      () => json(200, { ...DEVICE_ANSWER, verification_uri: "https://login.example.test/device" }),
+      () => tokens(sub, { id_token: fakeJwt({ sub, email: `${sub}@example.test` }) }),
+    );
+    const { loginId } = await logins.start({ provider: "qwen" });
+    await broker.clock.waitUntilTimers(1);
+    await broker.advance(5 * SECOND);
+    ids.push((await logins.end(loginId)).profileId);
+  }
+  expect(ids).toEqual(["qwen:default", "qwen:default", "qwen:u-2@example.test"]);
 });
 
 test("a userinfo about another subject than the id token's is not used", async () => {
