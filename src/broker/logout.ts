@@ -64,6 +64,7 @@ async function revoke(
     return await protocol.revoke(client, grant, { now: () => clock.now(), signal: late.signal });
   } catch (error) {
     if (!(error instanceof LoginFailed)) throw error;
+    if (error.reason === "NO_METADATA") return false;
     // A token that the provider does not know any more needs no revocation.
     if (error.reason === "CODE_REFUSED") return true;
     const message = `the login could not be revoked, so it was left as it is: ${error.message}`;

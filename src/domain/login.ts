@@ -26,6 +26,7 @@ const MESSAGES = {
   CLIENT_REFUSED: "the provider does not accept the client id or its secret",
   ANSWER_UNREADABLE: "the provider's answer holds no token that can be read",
   UPSTREAM_UNAVAILABLE: "the provider could not be reached or did not answer usefully",
+  NO_METADATA: "the issuer publishes no metadata in which an address could be looked up",
   STORE_UNAVAILABLE: "the login could not be written down",
   PORT_BUSY: "another program listens at every port that this provider sends browsers to",
   SUPERSEDED: "another login for the same profile was started",

@@ -57,5 +57,5 @@ async function published(fetch: Fetch, issuer: string, signal: AbortSignal): Pro
         throw new LoginFailed("ISSUER_MISMATCH", "its metadata name another issuer", { cause });
       });
   }
-  throw new LoginFailed("UPSTREAM_UNAVAILABLE", "the issuer publishes no metadata");
+  throw new LoginFailed("NO_METADATA");
 }

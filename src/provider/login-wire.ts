@@ -138,9 +138,9 @@ async function serverOf(
     ...(revokeUrl === undefined ? {} : { revocation_endpoint: revokeUrl }),
     id_token_signing_alg_values_supported: ALGORITHMS,
   };
-  const isComplete = client[needed] !== undefined && tokenUrl !== undefined;
+  const isComplete = client[needed] !== undefined && (tokenUrl !== undefined || needed === "revokeUrl");
   if (issuer !== undefined && !isComplete) {
     return { ...(await discovery.find(issuer, attempt)), ...configured };
   }
-  return { issuer: issuer ?? new URL(authorizeUrl ?? tokenUrl ?? "").origin, ...configured };
+  return { issuer: issuer ?? new URL(authorizeUrl ?? tokenUrl ?? revokeUrl ?? "").origin, ...configured };
 }

@@ -331,6 +331,24 @@ test("a logout that the provider does not hear leaves everything as it is, unles
   expect((await broker.list()).profiles).toEqual([]);
 });
 
+test("an issuer that publishes nothing is no obstacle to a logout, and one that cannot be reached is", async () => {
+  const own = { type: "generic-oauth2", issuer: "https://x.test", clientId: "mine" };
+  const { broker, logins } = await scripted("own", own);
+  const profile = "own:work";
+  await broker.put(profile);
+  broker.token.next(
+    () => json(503, {}),
+    () => Promise.reject(new TypeError("fetch failed")),
+  );
+  expect((await refusal(logins.logout({ profile }))).reason).toBe("UPSTREAM_UNAVAILABLE");
+  broker.token.always(() => json(404, {}));
+  expect(await logins.logout({ profile })).toMatchObject({
+    revoked: false,
+    message: expect.stringContaining("no revoke address of own"),
+  });
+  expect((await broker.list()).profiles).toEqual([]);
+});
+
 test("a logout during a refresh revokes what the refresh brought", async () => {
   const { broker, logins } = await scripted("openai-codex", { revokeUrl: "https://x.test/revoke" });
   const profile = "openai-codex:work";

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { createPrivateKey, generateKeyPairSync, randomBytes } from "node:crypto";
 import { Provider } from "oidc-provider";
 
 /** @typedef {import("../authorization-server.mjs").LoginAccount} LoginAccount */
@@ -122,9 +122,17 @@ function codexClaims({ accountId, userId, sub, planType }) {
   };
 }
 
+/**
+ * By way of a text: Node 20 hangs for good when it collects the job that made a key while that very key is
+ * being exported (the job's end wants the lock that the export holds).
+ */
 function signingKey() {
-  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  return { ...privateKey.export({ format: "jwk" }), alg: "ES256", use: "sig" };
+  const { privateKey } = generateKeyPairSync("ec", {
+    namedCurve: "P-256",
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+    publicKeyEncoding: { type: "spki", format: "pem" },
+  });
+  return { ...createPrivateKey(privateKey).export({ format: "jwk" }), alg: "ES256", use: "sig" };
 }
 
 function publicClient(clientId) {
