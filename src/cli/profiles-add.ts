@@ -3,7 +3,7 @@ import { OWNERSHIPS } from "../domain/profile.ts";
 import { fromTwin } from "../rpc/json.ts";
 import type { Message } from "../rpc/schema.ts";
 import { answerJson, ask } from "./call.ts";
-import { invalid } from "./command-error.ts";
+import { CommandError, invalid } from "./command-error.ts";
 import { parseObject, readSecretInput } from "./input.ts";
 import { bareSecret } from "./login-key.ts";
 import { collect, jsonOption, named, oneOf, wantsJson } from "./options.ts";
