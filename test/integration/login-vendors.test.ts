@@ -61,7 +61,7 @@ test("Copilot: the long-lived GitHub token stays here, and short ones are derive
     headers: { authorization: `Bearer ${copilotToken(1)}` },
   });
   broker.token.next(() => copilotAnswer(broker, 2));
-  await broker.advance(25 * MINUTE);
+  expect(await broker.refresh("github-copilot:me")).toMatchObject({ generation: 2 });
   const second = (await broker.acquire("github-copilot")).credential;
   expect(second.oauth?.accessToken).toBe(copilotToken(2));
   const [, , derive, user, again] = broker.token.requests;
