@@ -74,7 +74,11 @@ export const providerSchema = z.strictObject({
   authorizeUrl: secretUrl.exactOptional(),
   deviceUrl: secretUrl.exactOptional(),
   revokeUrl: secretUrl.exactOptional(),
-  usageUrl: secretUrl.exactOptional(),
+  usageUrl: secretUrl.exactOptional().describe("Where an account's usage is read"),
+  usagePolling: z
+    .boolean()
+    .exactOptional()
+    .describe("May usage be read there when somebody needs it? Default: true"),
   redirectUrl: loopbackUrl
     .exactOptional()
     .describe("Where a login's browser is sent; on this machine. Without a port: any that is free"),

@@ -1,14 +1,9 @@
 import type { HeadersOf } from "./headers.ts";
-import type { OAuthClient, Provider } from "./provider.ts";
+import type { OAuthClient, Provider, UsageEndpoint } from "./provider.ts";
 
 /** The OAuth side of a built-in provider, where it differs from the defaults. */
 export type OAuthDefinition = Pick<OAuthClient, "tokenUrl" | "clientId" | "body" | "scopes"> &
-  Partial<
-    Pick<
-      OAuthClient,
-      "authorizeUrl" | "deviceUrl" | "revokeUrl" | "usageUrl" | "issuer" | "rotation" | "login"
-    >
-  > & {
+  Partial<Pick<OAuthClient, "authorizeUrl" | "deviceUrl" | "revokeUrl" | "issuer" | "rotation" | "login">> & {
     /** How a client secret is sent if the operator gives one. Default: `basic`. */
     readonly secretAuth?: "basic" | "post";
   };
@@ -17,6 +12,7 @@ export type OAuthDefinition = Pick<OAuthClient, "tokenUrl" | "clientId" | "body"
 export interface ProviderDefinition {
   /** Absent: API keys only. */
   readonly oauth?: OAuthDefinition;
+  readonly usage?: UsageEndpoint;
   readonly policy: Provider["policy"];
   /** Default: a bearer token. */
   readonly headers?: HeadersOf;
@@ -38,3 +34,7 @@ export const NO_TERM_FOUND: Provider["policy"] = {
   source: "no term found that binds the login to the vendor's own client",
   readOn: TERMS_READ_ON,
 };
+
+/** Google's quota calls want the project that the account was given, if one is known. */
+export const PROJECT_BODY = ({ projectId }: Readonly<Record<string, string>>) =>
+  projectId === undefined ? ({} as Readonly<Record<string, string>>) : { project: projectId };

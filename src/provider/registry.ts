@@ -17,7 +17,7 @@ import { minimax } from "./minimax.ts";
 import { openaiApi } from "./openai-api.ts";
 import { openaiCodex } from "./openai-codex.ts";
 import { openrouter } from "./openrouter.ts";
-import type { Classify, LoginTraits, OAuthClient, Provider } from "./provider.ts";
+import type { Classify, LoginTraits, OAuthClient, Provider, UsageEndpoint } from "./provider.ts";
 import { qwen } from "./qwen.ts";
 import { xai } from "./xai.ts";
 
@@ -58,6 +58,7 @@ function buildProvider(id: string, settings: ProviderConfig, rules: readonly Ope
   const oauth = oauthOf(id, definition.oauth, settings);
   const costClass = settings.costClass === "metered" ? "METERED" : "SUBSCRIPTION";
   const { order = [], policy } = settings;
+  const usage = usageOf(definition, settings);
   return {
     id,
     ...(oauth === undefined ? {} : { oauth }),
@@ -75,6 +76,7 @@ function buildProvider(id: string, settings: ProviderConfig, rules: readonly Ope
             source: policy.source ?? "configuration",
             readOn: policy.readOn ?? "",
           },
+    ...(usage === undefined ? {} : { usage }),
     headers: withTemplates(definition.headers ?? bearer, settings.headers ?? {}),
     accountOf,
     classify: classifierOf(id, rules),
@@ -90,6 +92,19 @@ function classifierOf(id: string, rules: readonly OperatorRule[]): Provider["cla
     }
     return classify(response, limits);
   };
+}
+
+/**
+ * Where usage is read. A token goes to no other server than the operator's own, if there is one: the
+ * vendor's address serves only logins of the vendor.
+ */
+function usageOf(
+  { usage }: ProviderDefinition,
+  { usageUrl, usagePolling, tokenUrl, baseUrl }: ProviderConfig,
+): UsageEndpoint | undefined {
+  if (usagePolling === false) return undefined;
+  if (usageUrl !== undefined) return { ...usage, url: usageUrl };
+  return tokenUrl === undefined && baseUrl === undefined ? usage : undefined;
 }
 
 /** A built-in provider without OAuth gets one when the operator gives a token URL and a client. */
@@ -155,13 +170,12 @@ function redirectIn(text: string): Redirect {
 
 /** The settings that replace data of the same name as they are. */
 function overrides(settings: ProviderConfig): Partial<OAuthClient> {
-  const { tokenUrl, authorizeUrl, deviceUrl, usageUrl, clientId, body, scopes, rotation } = settings;
+  const { tokenUrl, authorizeUrl, deviceUrl, clientId, body, scopes, rotation } = settings;
   return Object.fromEntries(
     Object.entries({
       tokenUrl,
       authorizeUrl,
       deviceUrl,
-      usageUrl,
       clientId,
       body,
       scopes,

@@ -5,7 +5,12 @@ import { defaultConfig } from "../../src/config.ts";
 import type { Request } from "../../src/domain/candidate.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { after, at } from "../../src/domain/time.ts";
-import type { ReadSharedSource, RefreshAnswer, RefreshGrant } from "../../src/provider/provider.ts";
+import type {
+  ReadSharedSource,
+  ReadUsage,
+  RefreshAnswer,
+  RefreshGrant,
+} from "../../src/provider/provider.ts";
 import { buildProviders } from "../../src/provider/registry.ts";
 import { ManualClock, settled } from "./clock.ts";
 import { MemoryStore } from "./memory-store.ts";
@@ -41,6 +46,10 @@ export class LoneBroker {
     throw new Error("no refresh was expected");
   };
   readShared: ReadSharedSource = async () => undefined;
+  /** Answers looks at the usage; one that is not expected fails the test. */
+  usage: ReadUsage = () => {
+    throw new Error("no look at the usage was expected");
+  };
 
   constructor(store = new MemoryStore()) {
     this.store = store;
@@ -71,6 +80,8 @@ export class LoneBroker {
         openLoopback: () => Promise.reject(new Error("no login was expected")),
       },
       readShared: (...about) => this.readShared(...about),
+      readUsage: (request) => this.usage(request),
+      random: () => 0.5,
       fingerprintOf: () => "00000000",
       withRefreshDue: (grant) => grant,
       ending: this.ending.signal,
