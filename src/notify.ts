@@ -14,6 +14,8 @@ export interface NotifierOptions {
   /** Told once for each program that cannot be run or does not end well. */
   readonly warn: (message: string) => void;
   readonly platform?: NodeJS.Platform;
+  /** Default: 30 s. */
+  readonly longestRunMs?: number;
 }
 
 export interface Notifier {
@@ -30,7 +32,7 @@ interface Errand {
 
 /** Runs the programs for notices, one at a time and each for a limited time. */
 export function createNotifier(options: NotifierOptions): Notifier {
-  const { command, desktop, warn, platform = process.platform } = options;
+  const { command, desktop, warn, platform = process.platform, longestRunMs = LONGEST_RUN_MS } = options;
   const waiting: Errand[] = [];
   const complained = new Set<string>();
   let running: ChildProcess | undefined;
@@ -54,9 +56,9 @@ export function createNotifier(options: NotifierOptions): Notifier {
     });
     running = child;
     const overdue = setTimeout(() => {
-      complain(program, `was ended after ${LONGEST_RUN_MS / 1_000} s`);
+      complain(program, `was ended after ${longestRunMs / 1_000} s`);
       endGroup(child);
-    }, LONGEST_RUN_MS);
+    }, longestRunMs);
     overdue.unref();
     const done = (why?: string) => {
       clearTimeout(overdue);

@@ -1,7 +1,7 @@
 import { Broker } from "../../src/broker/broker.ts";
 import type { Caller } from "../../src/broker/context.ts";
 import type { PutOrder } from "../../src/broker/put.ts";
-import { defaultConfig } from "../../src/config.ts";
+import { type Config, defaultConfig } from "../../src/config.ts";
 import type { Request } from "../../src/domain/candidate.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { after, at } from "../../src/domain/time.ts";
@@ -51,9 +51,12 @@ export class LoneBroker {
     throw new Error("no look at the usage was expected");
   };
 
-  constructor(store = new MemoryStore()) {
+  constructor(
+    store = new MemoryStore(),
+    config: Config = defaultConfig(),
+    more: Partial<ConstructorParameters<typeof Broker>[0]> = {},
+  ) {
     this.store = store;
-    const config = defaultConfig();
     const providers = buildProviders(config);
     const note = (level: string) => (fields: object, message: string) => {
       this.log.push({ level, fields, message });
@@ -85,6 +88,7 @@ export class LoneBroker {
       fingerprintOf: () => "00000000",
       withRefreshDue: (grant) => grant,
       ending: this.ending.signal,
+      ...more,
     });
   }
 
