@@ -45,25 +45,29 @@ export class UsageLooks {
   }
 
   /**
-   * One look, when its turn in the provider's lane comes; `isDue` is asked then. Gives what became of
-   * it, or undefined if nothing was sent. Never rejects.
+   * One look, when its turn in the provider's lane comes; `isDue` is asked then. `onAnswer` hears what
+   * became of it before the next one in the lane is asked; not if nothing was sent. Never rejects.
    */
-  async at(profileId: string, isDue: (now: Now) => boolean): Promise<UsageAnswer | undefined> {
+  async at(
+    profileId: string,
+    isDue: (now: Now) => boolean,
+    onAnswer: (answer: UsageAnswer) => void,
+  ): Promise<void> {
     const { ledger, lanes, clock, log, ending } = this.#w;
     const provider = ledger.get(profileId)?.provider;
-    if (provider === undefined) return undefined;
+    if (provider === undefined) return;
     const place = await lanes.enter(provider, () => false);
     try {
       const profile = ledger.get(profileId);
-      if (profile === undefined || ending.aborted || !isDue(clock.now())) return undefined;
+      if (profile === undefined || ending.aborted || !isDue(clock.now())) return;
       const sentAtMs = clock.now().wallMs;
       const answer = await this.#send(profile);
-      if (ending.aborted) return undefined;
+      if (ending.aborted) return;
       await this.#keep(profile, answer, sentAtMs);
-      return answer;
+      onAnswer(answer);
     } catch (error) {
       log.error({ err: error, profile: profileId }, "unexpected error while usage was read");
-      return { kind: "not_now", code: "unexpected", isRefusal: false, isOwn: true };
+      onAnswer({ kind: "not_now", code: "unexpected", isRefusal: false, isOwn: true });
     } finally {
       place.leave();
     }

@@ -54,7 +54,7 @@ export class UsagePoll {
   plan(profileId: string): void {
     this.#cancel.get(profileId)?.();
     this.#cancel.delete(profileId);
-    if (this.#flying.has(profileId)) return;
+    if (this.#flying.has(profileId) || this.#w.ending.aborted) return;
     const profile = this.#w.ledger.get(profileId);
     if (profile === undefined) this.#forget(profileId);
     const due = profile === undefined ? undefined : this.#dueOf(profile, this.#w.clock.now());
@@ -187,23 +187,20 @@ export class UsagePoll {
     return flight;
   }
 
-  async #flown(profileId: string): Promise<void> {
+  #flown(profileId: string): Promise<void> {
     // Others of the provider may have failed, or the profile been blocked, while this one stood in the lane.
-    const answer = await this.#looker.at(profileId, (now) => {
+    const isDue = (now: Now) => {
       const profile = this.#w.ledger.get(profileId);
-      return (
-        profile !== undefined &&
-        this.#mayAsk(profile) &&
-        canBeLookedAt(profile, now) &&
-        this.#heldUntil(profile, now) === undefined
-      );
+      if (profile === undefined || !this.#mayAsk(profile)) return false;
+      return canBeLookedAt(profile, now) && this.#heldUntil(profile, now) === undefined;
+    };
+    return this.#looker.at(profileId, isDue, (answer) => {
+      const now = this.#w.clock.now();
+      const { sinceMonoMs } = this.#looksOf(profileId, now);
+      this.#looks.set(profileId, { sinceMonoMs, lastMonoMs: now.monoMs, spread: this.#w.random() });
+      const profile = this.#w.ledger.get(profileId);
+      if (profile !== undefined) this.#note(profile, answer, now);
     });
-    if (answer === undefined) return;
-    const now = this.#w.clock.now();
-    const { sinceMonoMs } = this.#looksOf(profileId, now);
-    this.#looks.set(profileId, { sinceMonoMs, lastMonoMs: now.monoMs, spread: this.#w.random() });
-    const profile = this.#w.ledger.get(profileId);
-    if (profile !== undefined) this.#note(profile, answer, now);
   }
 
   #note(profile: Profile, answer: UsageAnswer, now: Now): void {
