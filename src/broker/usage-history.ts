@@ -74,7 +74,8 @@ export class UsageHistories {
   async #take(profile: Profile): Promise<void> {
     const before = this.#histories.get(profile.id) ?? (await this.#read(profile.id));
     const after = noted(before, profile, this.#w.clock.now());
-    if (after === before || this.#w.ledger.get(profile.id) === undefined) return;
+    const isNothing = before === undefined && after.samples.length === 0;
+    if (after === before || isNothing || this.#w.ledger.get(profile.id) === undefined) return;
     this.#histories.set(profile.id, after);
     this.#unwritten.add(profile.id);
     this.#plan();

@@ -1,16 +1,11 @@
 import type { Profile } from "../domain/profile.ts";
-import {
-  backoffMs,
-  USAGE_FRESH_MS,
-  USAGE_IDLE_MS,
-  USAGE_REFUSED_BACKOFF,
-  USAGE_TROUBLE_BACKOFF,
-} from "../domain/settings.ts";
-import { after, at, type Deadline, type Now, reached, remainingMs, wallOf } from "../domain/time.ts";
+import { USAGE_FRESH_MS, USAGE_IDLE_MS } from "../domain/settings.ts";
+import { type Deadline, type Now, reached, remainingMs, wallOf } from "../domain/time.ts";
 import { lastReadAtMs } from "../domain/usage.ts";
 import { canBeLookedAt, type Looks, lookDueAt, planLimits } from "../domain/usage-due.ts";
 import type { UsageAnswer } from "../provider/provider.ts";
 import { type LookWiring, UsageLooks } from "./usage-look.ts";
+import { type UsageTrouble, UsageTroubles } from "./usage-troubles.ts";
 
 export interface PollWiring extends LookWiring {
   /** Readings of this provider's profiles in use are wanted, by its strategy or for a notice. */
@@ -19,14 +14,6 @@ export interface PollWiring extends LookWiring {
   readonly random: () => number;
   /** Something is known anew that is no change of a profile. */
   readonly onTrouble: (provider: string) => void;
-}
-
-/** Why usage is not known anew, and when it is tried again. */
-export interface UsageTrouble {
-  readonly code: string;
-  readonly sinceMs: number;
-  readonly failures: number;
-  readonly until: Deadline;
 }
 
 /**
@@ -40,8 +27,7 @@ export class UsagePoll {
   readonly #looks = new Map<string, Looks>();
   readonly #cancel = new Map<string, () => void>();
   readonly #flying = new Map<string, Promise<void>>();
-  /** By profile, and by provider where everybody is concerned. */
-  readonly #troubles = new Map<string, UsageTrouble>();
+  readonly #troubles = new UsageTroubles();
   readonly #used = new Map<string, number>();
   readonly #followers = new Map<string, number>();
 
@@ -94,8 +80,8 @@ export class UsagePoll {
   }
 
   /** Why a profile's usage could not be read when it was last tried. */
-  troubleOf({ id, provider }: Profile): UsageTrouble | undefined {
-    return this.#troubles.get(id) ?? this.#troubles.get(provider);
+  troubleOf(profile: Profile): UsageTrouble | undefined {
+    return this.#troubles.of(profile);
   }
 
   /** When a profile's usage will be looked at next by itself, on the wall clock. */
@@ -116,7 +102,7 @@ export class UsagePoll {
     const due = lookDueAt(profile, this.#looksOf(profile.id, now), isWanted, intervalMs, now);
     // Asked last: who needs no look, nearly everybody, costs nothing more.
     if (due === undefined || !this.#mayAsk(profile)) return undefined;
-    const held = this.#heldUntil(profile, now);
+    const held = this.#troubles.heldUntil(profile, now);
     if (held === undefined) return due;
     return remainingMs(held, now) > remainingMs(due, now) ? held : due;
   }
@@ -141,21 +127,12 @@ export class UsagePoll {
   /** Limited accounts keep their own pace, so that a reading never answers a refusal of just now. */
   #isWorthALook(profile: Profile, now: Now): boolean {
     if (!this.#mayAsk(profile) || !canBeLookedAt(profile, now)) return false;
-    if (planLimits(profile, now).length > 0 || this.#heldUntil(profile, now) !== undefined) return false;
+    if (planLimits(profile, now).length > 0 || this.#troubles.heldUntil(profile, now) !== undefined)
+      return false;
     const readAtMs = lastReadAtMs(profile.usageWindows);
     if (readAtMs !== undefined && now.wallMs - readAtMs < USAGE_FRESH_MS) return false;
     const { lastMonoMs } = this.#looksOf(profile.id, now);
     return lastMonoMs === undefined || now.monoMs - lastMonoMs >= USAGE_FRESH_MS;
-  }
-
-  #heldUntil(profile: Profile, now: Now): Deadline | undefined {
-    const ends = [this.#troubles.get(profile.id)?.until, this.#troubles.get(profile.provider)?.until];
-    return ends
-      .filter((end) => end !== undefined && !reached(end, now))
-      .reduce(
-        (a, b) => (b === undefined || (a && remainingMs(a, now) >= remainingMs(b, now)) ? a : b),
-        undefined,
-      );
   }
 
   #looksOf(profileId: string, now: Now): Looks {
@@ -192,7 +169,7 @@ export class UsagePoll {
     const isDue = (now: Now) => {
       const profile = this.#w.ledger.get(profileId);
       if (profile === undefined || !this.#mayAsk(profile)) return false;
-      return canBeLookedAt(profile, now) && this.#heldUntil(profile, now) === undefined;
+      return canBeLookedAt(profile, now) && this.#troubles.heldUntil(profile, now) === undefined;
     };
     return this.#looker.at(profileId, isDue, (answer) => {
       const now = this.#w.clock.now();
@@ -204,33 +181,20 @@ export class UsagePoll {
   }
 
   #note(profile: Profile, answer: UsageAnswer, now: Now): void {
-    if (answer.kind === "read" || answer.kind === "unchanged") {
-      this.#troubles.delete(profile.id);
-      this.#troubles.delete(profile.provider);
-      return;
-    }
-    // A refused token is checked by a refresh; an endpoint that refuses every token must not cause one each time.
-    const isOwn = answer.kind === "refused" || answer.isOwn;
-    const isRefusal = answer.kind === "refused" || answer.isRefusal;
-    const key = isOwn ? profile.id : profile.provider;
-    const before = this.#troubles.get(key);
-    const failures = (before?.failures ?? 0) + 1;
-    const backoff = isRefusal ? USAGE_REFUSED_BACKOFF : USAGE_TROUBLE_BACKOFF;
-    const guess = after(now, backoffMs(backoff, failures - 1));
-    const stated =
-      answer.kind === "not_now" && answer.retryAtMs !== undefined ? at(now, answer.retryAtMs) : guess;
-    const until = remainingMs(stated, now) > remainingMs(guess, now) ? stated : guess;
-    const code = answer.kind === "refused" ? "http_401" : answer.code;
-    this.#troubles.set(key, { code, failures, until, sinceMs: before?.sinceMs ?? now.wallMs });
+    const trouble = this.#troubles.note(profile, answer, now);
+    if (trouble === undefined) return;
     this.#w.onTrouble(profile.provider);
-    if (failures === 1)
-      this.#w.log.warn({ profile: profile.id, code }, "usage cannot be read; what was read last stands");
-    if (!isOwn) for (const { id } of this.#w.ledger.ofProvider(profile.provider)) this.plan(id);
+    for (const { id } of this.#w.ledger.ofProvider(profile.provider)) this.plan(id);
+    if (trouble.failures > 1) return;
+    this.#w.log.warn(
+      { profile: profile.id, code: trouble.code },
+      "usage cannot be read; what was read last stands",
+    );
   }
 
   #forget(profileId: string): void {
     this.#looks.delete(profileId);
-    this.#troubles.delete(profileId);
+    this.#troubles.forget(profileId);
     this.#used.delete(profileId);
     this.#looker.forget(profileId);
   }

@@ -7,7 +7,7 @@ import type { UsageSample } from "../domain/usage-history.ts";
 import type { Patience } from "./acquire.ts";
 import type { Caller, Context } from "./context.ts";
 import { stateOfSeat } from "./status.ts";
-import type { UsageTrouble } from "./usage-poll.ts";
+import type { UsageTrouble } from "./usage-troubles.ts";
 import { firstOf } from "./waiting.ts";
 
 /** What is known of one account's usage. */

@@ -35,7 +35,7 @@ export function noted(history: UsageHistory | undefined, profile: Profile, now: 
   for (const window of profile.usageWindows) if (isPlanWindow(window)) samples = withReading(samples, window);
   const oldest = now.wallMs - HISTORY_MS;
   if (samples.some((s) => s.atMs <= oldest)) samples = samples.filter((s) => s.atMs > oldest);
-  return samples === old.samples ? (history === old ? history : old) : { accountEpoch, samples };
+  return samples === old.samples ? old : { accountEpoch, samples };
 }
 
 function withReading(samples: readonly UsageSample[], window: UsageWindow): readonly UsageSample[] {

@@ -51,13 +51,6 @@ describe("a reading that shows room", () => {
   });
 });
 
-test("a caller's readings do not pile up, whatever they are called", () => {
-  const many = Array.from({ length: 200 }, (_, i) => window(`w${i}`, 1));
-  const { usageWindows } = observed(profileWith(), many, NOW.wallMs, NOW);
-  expect(usageWindows).toHaveLength(64);
-  expect(usageWindows.at(-1)?.name).toBe("w199");
-});
-
 describe("the reset at which something would be lost", () => {
   const soonest = (...windows: readonly UsageWindow[]) => soonestReset(windows, NOW);
   const at = (ms: number, part: Partial<UsageWindow> = {}) =>
