@@ -127,8 +127,7 @@ export class UsageLooks {
 
   /** The same as a caller's report of a 401: a fact about this generation, checked by one refresh. */
   async #refused(profile: Profile): Promise<void> {
-    const { ledger, shared, clock, log } = this.#w;
-    if (ledger.get(profile.id)?.generation !== profile.generation) return;
+    const { shared, clock, log } = this.#w;
     if (await shared.adoptNewer(profile).catch(() => false)) return;
     log.warn({ profile: profile.id }, "the provider refused the access token when usage was read");
     await this.#commit(profile, {

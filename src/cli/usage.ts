@@ -8,7 +8,7 @@ import { accountViews, usageText } from "./usage-view.ts";
 interface Options {
   readonly watch?: boolean;
   readonly history?: boolean;
-  readonly maxWait: number;
+  readonly maxWait?: number;
   readonly json?: boolean;
 }
 
@@ -33,7 +33,6 @@ export function defineUsage(command: Command): void {
       "--max-wait <duration>",
       "how long to wait for new readings; 0s shows what is known (default: 10s)",
       durationMs,
-      LOOK_MS,
     )
     .addHelpText("after", EXAMPLE)
     .action((provider = "", options: Options) =>
@@ -41,7 +40,7 @@ export function defineUsage(command: Command): void {
     );
 }
 
-async function show(provider: string, { json, history, maxWait }: Options): Promise<void> {
+async function show(provider: string, { json, history, maxWait = LOOK_MS }: Options): Promise<void> {
   const request = { provider, maxWait: durationOf(maxWait), history: history === true };
   const answer = await ask("status", "GetUsage", request, maxWait);
   if (json) return printJson(answerJson("GetUsage", answer));

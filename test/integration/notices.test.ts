@@ -66,6 +66,7 @@ test("a login that is needed is told once, with the command that mends it, and n
   expect(w.kinds().filter((kind) => kind.startsWith("LOGIN_REQUIRED") && kind.endsWith(A))).toHaveLength(1);
   await w.lone.broker.settle();
   const again = await telling(w.lone.store.reopen());
+  await again.lone.put(`${CODEX}:c`);
   await again.settle(HOUR);
   expect(again.kinds().filter((kind) => kind.endsWith(A))).toEqual([]);
 });
@@ -93,7 +94,7 @@ test("what is over within two seconds is not told", async () => {
   const w = await telling();
   await w.lone.put(A);
   await w.report(A, "USAGE_LIMIT");
-  await w.lone.put(A, { cooldowns: [] });
+  await w.settle(SECOND);
   await w.lone.broker.ctx.ledger.commit(A, (p) => ({ ...(p as NonNullable<typeof p>), cooldowns: [] }));
   await w.settle();
   expect(w.told).toEqual([]);

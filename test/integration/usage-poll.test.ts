@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { usage, watchUsage } from "../../src/broker/usage.ts";
 import { defaultConfig, parseConfig } from "../../src/config.ts";
 import type { UsageWindow } from "../../src/domain/outcome.ts";
+import { Secret } from "../../src/domain/secret.ts";
 import { after } from "../../src/domain/time.ts";
 import type { ReadUsage, UsageAnswer } from "../../src/provider/provider.ts";
 import { ANYBODY, HOUR, LoneBroker } from "../support/lone-broker.ts";
@@ -309,6 +310,19 @@ test("a 401 about a token that was replaced meanwhile is nobody's", async () => 
   expect(w.lone.sent).toEqual([]);
 });
 
+test("a refusal that comes while usage is read is not refuted by that reading", async () => {
+  const w = await looking();
+  await w.lone.put(A);
+  w.lone.usage = async () => {
+    await w.report("USAGE_LIMIT", w.lone.clock.now().wallMs + DAY);
+    await w.lone.clock.advance(1_000);
+    return read(10);
+  };
+  await w.ask();
+  expect(w.profile().usageWindows).toMatchObject([{ usedPercent: 10 }]);
+  expect(w.profile().cooldowns).toHaveLength(1);
+});
+
 test("an unchanged answer renews the readings that it stands for", async () => {
   const w = await looking(({ etag }) => (etag === 'W/"1"' ? { kind: "unchanged" } : read(40, 'W/"1"')));
   await w.lone.put(A);
@@ -321,17 +335,19 @@ test("an unchanged answer renews the readings that it stands for", async () => {
   ]);
 });
 
-test("keys, bare tokens, what is switched off, blocked, over or outside the order is not looked at", async () => {
+test("keys, bare tokens, what is switched off, over or outside the order is not looked at", async () => {
   const w = await looking();
   const { broker } = w.lone;
   await w.lone.put(A);
   await w.lone.put("openai-codex:over", { livesMs: -1 });
   await w.lone.put("openai-codex:off", { enabled: false });
   await w.lone.put("openai-codex:outside");
+  await w.lone.put("openai-codex:token", { grant: { kind: "token", token: new Secret("st-FAKE-1") } });
+  await w.lone.put("openai-codex:key", { grant: { kind: "api_key", key: new Secret("sk-FAKE-1") } });
   await w.lone.put("xai:nowhere");
   await broker.ctx.ledger.changeProvider("openai-codex", (s) => ({
     ...s,
-    order: [A, "openai-codex:over", "openai-codex:off"],
+    order: [A, ...["over", "off", "token", "key"].map((label) => `openai-codex:${label}`)],
   }));
   await w.ask();
   expect(w.looks.map((l) => l.token)).toEqual(["at-FAKE-a"]);
