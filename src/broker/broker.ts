@@ -24,7 +24,6 @@ import { Logins } from "./login.ts";
 import type { LoginWiring } from "./login-landing.ts";
 import { type LoggedOut, logout } from "./logout.ts";
 import type { Next } from "./next.ts";
-import { Notices } from "./notices.ts";
 import { type PutOrder, put } from "./put.ts";
 import { Refreshes } from "./refresh.ts";
 import { RefreshSchedule } from "./refresh-schedule.ts";
@@ -93,7 +92,10 @@ export class Broker {
       this.ctx.plan(profile.id);
     }
     const { notify } = this.#parts;
-    if (notify !== undefined) new Notices(this.ctx, notify).start();
+    if (notify === undefined) return;
+    // Not loaded where nobody wants to be told.
+    const { Notices } = await import("./notices.ts");
+    new Notices(this.ctx, notify).start();
   }
 
   /** A refresh was under way when the former process died: its answer is lost. */
