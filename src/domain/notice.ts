@@ -49,7 +49,8 @@ export function noticesOf(
 ): ReadonlyMap<string, Notice> {
   const found = new Map<string, Notice>();
   const add = (key: string, notice: Notice) => found.set(`${notice.kind} ${key}`, notice);
-  for (const { profile, state } of standings) {
+  const counted = standings.filter((s) => s.counts);
+  for (const { profile, state } of counted) {
     const about = { provider, profile: profile.id };
     if (needsLogin(state)) {
       const help = `auth-broker login ${provider} --label ${profile.label}`;
@@ -66,7 +67,6 @@ export function noticesOf(
     }
     if (profile.enabled) for (const [key, notice] of nearLimits(profile, now)) add(key, notice);
   }
-  const counted = standings.filter((s) => s.counts);
   const isOut = !counted.some((s) => s.state.state === "READY");
   if (isOut && counted.some((s) => s.state.state === "COOLING_DOWN")) {
     const message = `no profile of ${provider} can serve now: all are limited or out`;

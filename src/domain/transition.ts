@@ -8,7 +8,7 @@ import { type Report, reported } from "./reporting.ts";
 import type { Secret } from "./secret.ts";
 import type { Settings } from "./settings.ts";
 import { type Now, wallOf } from "./time.ts";
-import { observed } from "./usage.ts";
+import { readOut } from "./usage.ts";
 
 /** A new grant for a profile, and what came with it. Absent fields leave an existing profile as it was. */
 export interface Put {
@@ -82,7 +82,7 @@ export function transition(profile: Profile, event: Event, now: Now, settings: S
     case "trial_ended":
       return trialEnded(profile, event.model, now);
     case "usage_read":
-      return observed(profile, event.windows, event.sinceMs, now);
+      return readOut(profile, event.windows, event.sinceMs, now);
     case "adopted":
       return renewed(profile, event.grant, event.account, "adopted", now);
     case "refresh_started":

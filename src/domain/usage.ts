@@ -37,6 +37,22 @@ export function observed(
   return { ...profile, usageWindows, cooldowns: profile.cooldowns.filter((c) => !isRefuted(c)) };
 }
 
+/**
+ * As `observed`, for the provider's own read-out, which is whole: a window of an earlier one that it does
+ * not show any more is gone with the plan that it belonged to.
+ */
+export function readOut(
+  profile: Profile,
+  windows: readonly UsageWindow[],
+  sinceMs: number,
+  now: Now,
+): Profile {
+  const shown = new Set(windows.map((w) => w.name));
+  const usageWindows = profile.usageWindows.filter((w) => w.source !== "USAGE_API" || shown.has(w.name));
+  const isWhole = usageWindows.length === profile.usageWindows.length;
+  return observed(isWhole ? profile : { ...profile, usageWindows }, windows, sinceMs, now);
+}
+
 /** The last reading of each window. Nothing was read later than now, whatever it says. */
 function newest(windows: readonly UsageWindow[], now: Now): readonly UsageWindow[] {
   const byName = new Map<string, UsageWindow>();

@@ -52,3 +52,9 @@ test.each([
 ] as const)("%s", (_what, profiles, kinds) => {
   expect(told(...(profiles as readonly Partial<Profile>[])).map(({ kind }) => kind)).toEqual(kinds);
 });
+
+test("what is outside the order, and so never used, is nobody's concern", () => {
+  const profile = profileWith({ ...dead("refresh_token_reused"), grant: over });
+  const state = stateOf(profile, { held: false, trialRunning: false }, NOW);
+  expect(noticesOf("openai-codex", [{ profile, state, counts: false }], undefined, NOW).size).toBe(0);
+});

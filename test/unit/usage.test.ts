@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { UsageWindow } from "../../src/domain/outcome.ts";
 import type { Cooldown } from "../../src/domain/profile.ts";
 import { after } from "../../src/domain/time.ts";
-import { observed, soonestReset } from "../../src/domain/usage.ts";
+import { observed, readOut, soonestReset } from "../../src/domain/usage.ts";
 import { HISTORY_MS, noted, type UsageHistory } from "../../src/domain/usage-history.ts";
 import { FIXED_NOW as NOW, profileWith } from "../support/arbitrary.ts";
 
@@ -49,6 +49,18 @@ describe("a reading that shows room", () => {
     expect(left(cooldown, [window("gemini-3-pro", 10), window("gemini-3-flash", 100)])).toBe(0);
     expect(left(cooldown, [window("gemini-3-pro", 100), window("gemini-3-flash", 10)])).toBe(1);
   });
+});
+
+test("a window that the provider's read-out does not show any more is gone; what agents saw elsewhere stays", () => {
+  const usageWindows = [
+    window("secondary", 100, { source: "USAGE_API" }),
+    window("bengalfox-primary", 100, { source: "MODEL_API", isPartial: true }),
+  ];
+  const profile = profileWith({ usageWindows, cooldowns: [limit()] });
+  const after = readOut(profile, [window("primary", 20, { source: "USAGE_API" })], NOW.wallMs, NOW);
+  expect(after.usageWindows.map((w) => w.name)).toEqual(["bengalfox-primary", "primary"]);
+  expect(after.cooldowns).toEqual([]);
+  expect(readOut(after, [window("primary", 20, { source: "USAGE_API" })], NOW.wallMs, NOW)).toBe(after);
 });
 
 describe("the reset at which something would be lost", () => {
