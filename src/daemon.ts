@@ -8,9 +8,16 @@ import { remainingMs } from "./domain/time.ts";
 import { type Address, addressText } from "./endpoint/address.ts";
 import { signOutHint } from "./import/sign-out.ts";
 import { fingerprints, installKey } from "./key.ts";
+import type { Notifier } from "./notify.ts";
 import { ownPlaces, type Places } from "./places.ts";
 import { createFetch, type Fetch } from "./provider/fetch.ts";
-import { lateDiscovery, lateLoginProtocol, lateRefreshGrant, loadLate } from "./provider/late.ts";
+import {
+  lateDiscovery,
+  lateLoginProtocol,
+  lateReadUsage,
+  lateRefreshGrant,
+  loadLate,
+} from "./provider/late.ts";
 import { drawRefreshDue } from "./provider/lifetime.ts";
 import { buildProviders, type Providers } from "./provider/registry.ts";
 import { brokerHealth } from "./rpc/broker-health.ts";
@@ -31,6 +38,8 @@ export interface DaemonOptions {
   readonly log?: Log;
   /** Default: read from config.json. */
   readonly config?: Config;
+  /** There is a desktop on which notices may be shown, unless the configuration says no. Default: none. */
+  readonly desktop?: boolean;
 }
 
 export interface Daemon {
@@ -89,7 +98,12 @@ async function serve(parts: Parts): Promise<Daemon> {
   const ending = new AbortController();
   // One listener a stream or waiting call, and any number of them.
   setMaxListeners(0, ending.signal);
-  const broker = new Broker({ ...brokerParts(parts, buildProviders(config)), ending: ending.signal });
+  const notifier = await notifierOf(parts);
+  const broker = new Broker({
+    ...brokerParts(parts, buildProviders(config)),
+    ...(notifier === undefined ? {} : { notify: notifier.tell }),
+    ending: ending.signal,
+  });
   const ownUid = process.geteuid?.();
   const policies = endpointPolicies(config, where, ownUid);
   const phase = { now: "starting" as "starting" | "ready" | "draining" };
@@ -135,6 +149,7 @@ async function serve(parts: Parts): Promise<Daemon> {
     try {
       health.changed();
       ending.abort();
+      notifier?.stop();
       for (const listener of listeners) listener.stop();
       await broker.drain();
       health.end();
@@ -158,6 +173,19 @@ async function serve(parts: Parts): Promise<Daemon> {
   };
 }
 
+/** Undefined if nobody is to be told. */
+async function notifierOf({ options, config, log }: Parts): Promise<Notifier | undefined> {
+  const { command } = config.notify;
+  const desktop = config.notify.desktop && options.desktop === true;
+  if (command === undefined && !desktop) return undefined;
+  const { createNotifier } = await import("./notify.ts");
+  return createNotifier({
+    ...(command === undefined ? {} : { command }),
+    desktop,
+    warn: (message) => log.warn({}, message),
+  });
+}
+
 function brokerParts(parts: Parts, providers: Providers) {
   const { options, config, clock, log, key, store } = parts;
   const { connectTimeoutMs } = config.settings.refresh;
@@ -174,6 +202,8 @@ function brokerParts(parts: Parts, providers: Providers) {
     isKnown: (id: string) => providers.get(id) !== undefined,
     configured: [...config.providers.keys()],
     refreshGrant: lateRefreshGrant({ fetch, discovery }),
+    readUsage: lateReadUsage({ fetch }),
+    random: Math.random,
     login: {
       protocol: lateLoginProtocol({ fetch, discovery }),
       openLoopback: async (...about) => (await import("./endpoint/loopback.ts")).openLoopback(...about),

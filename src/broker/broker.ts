@@ -2,12 +2,13 @@ import type { Request } from "../domain/candidate.ts";
 import { type Explanation, explain } from "../domain/explain.ts";
 import { BrokerFailure, type Failure } from "../domain/failure.ts";
 import type { Grant, OAuthGrant } from "../domain/grant.ts";
+import type { Notice } from "../domain/notice.ts";
 import type { ProviderRules } from "../domain/pool.ts";
 import type { Profile } from "../domain/profile.ts";
 import type { Settings } from "../domain/settings.ts";
 import { after, type Now } from "../domain/time.ts";
 import { transition } from "../domain/transition.ts";
-import type { Provider, ReadSharedSource, RefreshGrant } from "../provider/provider.ts";
+import type { Provider, ReadSharedSource, ReadUsage, RefreshGrant } from "../provider/provider.ts";
 import type { Store } from "../store/store.ts";
 import { acquire, type Patience } from "./acquire.ts";
 import { Alarm } from "./alarm.ts";
@@ -34,6 +35,8 @@ import { storeFailure } from "./store-failure.ts";
 import { Trials } from "./trials.ts";
 import { Troubles } from "./troubles.ts";
 import { Turns } from "./turns.ts";
+import { UsageHistories } from "./usage-history.ts";
+import { UsagePoll } from "./usage-poll.ts";
 import { firstOf } from "./waiting.ts";
 import { watch } from "./watch.ts";
 
@@ -53,6 +56,11 @@ export interface BrokerParts {
   readonly configured: readonly string[];
   readonly refreshGrant: RefreshGrant;
   readonly readShared: ReadSharedSource;
+  readonly readUsage: ReadUsage;
+  /** Tells an operator of something; absent if nobody wants to be told. */
+  readonly notify?: (notice: Notice) => void;
+  /** [0, 1); keeps apart what need not happen together. */
+  readonly random: () => number;
   readonly fingerprintOf: (grant: Grant) => string;
   readonly signOutHint: Context["signOutHint"];
   /** Draws the moment of the refresh ahead for a grant that came from outside. */
@@ -85,6 +93,11 @@ export class Broker {
       if (profile.intent?.phase === "open") await this.#recover(profile);
       this.ctx.plan(profile.id);
     }
+    const { notify } = this.#parts;
+    if (notify === undefined) return;
+    // Not loaded where nobody wants to be told.
+    const { Notices } = await import("./notices.ts");
+    new Notices(this.ctx, notify).start();
   }
 
   /** A refresh was under way when the former process died: its answer is lost. */
@@ -163,8 +176,9 @@ export class Broker {
    * something that was answered for, or a new grant, could not be written.
    */
   async settle(): Promise<void> {
-    const { ledger, refreshes, alarm, log } = this.ctx;
+    const { ledger, refreshes, alarm, log, histories } = this.ctx;
     await ledger.writeUnwritten().catch(() => {});
+    await histories.flush();
     alarm.stop();
     const flying = refreshes.flying();
     if (flying.length === 0 && !ledger.hasUnwritten()) return;
@@ -189,6 +203,7 @@ function wire(parts: BrokerParts): Context {
   const plan = (profileId: string) => {
     schedule.plan(profileId);
     turns.plan(profileId);
+    usage.plan(profileId);
   };
   const refreshes = new Refreshes({
     ledger,
@@ -211,7 +226,26 @@ function wire(parts: BrokerParts): Context {
     return client === undefined ? undefined : lanes.heldUntilMs(clientKey(client), clock.now());
   };
   const schedule = new RefreshSchedule({ ledger, refreshes, alarm, clock, heldUntilMs });
-  ledger.onChange(plan);
+  const usage = new UsagePoll({
+    ledger,
+    lanes: new Lanes(1),
+    alarm,
+    clock,
+    settings,
+    log,
+    shared,
+    providerOf,
+    readUsage: parts.readUsage,
+    ending: parts.ending,
+    followsUse: (id) => parts.notify !== undefined || providerOf(id).strategy === "earliest_reset",
+    random: parts.random,
+    onTrouble: (id) => latest.publish(id),
+  });
+  const histories = new UsageHistories({ ledger, store, alarm, clock, log });
+  ledger.onChange((profileId) => {
+    plan(profileId);
+    histories.note(profileId);
+  });
   return {
     ledger,
     latest,
@@ -225,6 +259,8 @@ function wire(parts: BrokerParts): Context {
     troubles: new Troubles(settings),
     refreshes,
     shared,
+    usage,
+    histories,
     watches: new Map(),
     lastPlace: new Map(),
     providerOf,

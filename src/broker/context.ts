@@ -19,6 +19,8 @@ import { Sessions } from "./sessions.ts";
 import type { SharedSources } from "./shared.ts";
 import type { Trials } from "./trials.ts";
 import type { Troubles } from "./troubles.ts";
+import type { UsageHistories } from "./usage-history.ts";
+import type { UsagePoll } from "./usage-poll.ts";
 
 /** Who asks, as the endpoint judged it. */
 export interface Caller {
@@ -46,6 +48,8 @@ export interface Context {
   readonly troubles: Troubles;
   readonly refreshes: Refreshes;
   readonly shared: SharedSources;
+  readonly usage: UsagePoll;
+  readonly histories: UsageHistories;
   /** Live watches by the profile that they hold. */
   readonly watches: Map<string, number>;
   /** Place in the order of what was handed out last, by provider. */

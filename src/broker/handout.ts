@@ -65,6 +65,7 @@ export function handOut(
     ctx.trials.begin(profile.id, model, channel, now, () => endTrialInSilence(ctx, profile.id, model));
   }
   if (choice.refreshDue && refreshPermission(profile, now).kind === "now") ctx.refreshes.ahead(profile);
+  ctx.usage.used(profile, now);
   return leased(ctx, choice, request, caller, channel, now);
 }
 

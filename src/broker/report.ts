@@ -164,6 +164,7 @@ async function commit(ctx: Context, lease: ReadLease, report: Report, first: Pro
 }
 
 function reportOf(seen: Seen, lease: ReadLease, reading: Reading, model: string): Report {
+  const source = seen.response?.source ?? "MODEL_API";
   const own = seen.usageWindows.length > 0 || seen.response?.source === "USAGE_API";
   return {
     outcome: reading.outcome,
@@ -171,7 +172,7 @@ function reportOf(seen: Seen, lease: ReadLease, reading: Reading, model: string)
     model,
     ...(reading.retryAtMs === undefined ? {} : { retryAtMs: reading.retryAtMs }),
     ban: reading.ban === true,
-    windows: [...reading.windows, ...seen.usageWindows],
+    windows: [...reading.windows.map((w) => ({ ...w, source })), ...seen.usageWindows],
     // Headers of a slow answer may be older than a refusal that came in meanwhile; a reading of its own is not.
     windowsSinceMs: own ? Number.POSITIVE_INFINITY : lease.issuedAtMs,
     generation: lease.generation,

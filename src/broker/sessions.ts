@@ -6,7 +6,6 @@ interface Bound {
   readonly usedMonoMs: number;
 }
 
-const SWEEP_EVERY_MS = 60_000;
 /** More conversations than that have no home at once; with the longest names they take about 130 MB. */
 export const MOST_SESSIONS = 32_768;
 
@@ -18,7 +17,6 @@ export class Sessions {
   readonly #idleLimitMs: number;
   readonly #bound = new Map<string, Bound>();
   readonly #counts = new Map<string, number>();
-  #sweptMonoMs = 0;
 
   constructor(idleLimitMs: number) {
     this.#idleLimitMs = idleLimitMs;
@@ -75,8 +73,6 @@ export class Sessions {
 
   /** Forgets idle sessions, oldest first: `bind` moves a session to the end of the map. */
   #sweep(now: Now): void {
-    if (now.monoMs - this.#sweptMonoMs < SWEEP_EVERY_MS) return;
-    this.#sweptMonoMs = now.monoMs;
     for (const [key, bound] of this.#bound) {
       if (!this.#isOver(bound, now)) return;
       this.#drop(key, bound);

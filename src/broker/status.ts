@@ -88,7 +88,7 @@ export function summarize(
   const now = ctx.clock.now();
   for (const seat of ctx.ledger.pool(provider).seats) {
     if (!allows(seat.profile.id) || isIdle(ctx, seat)) continue;
-    const state = isCorrupt(seat.profile) ? "BLOCKED" : stateOfSeat(ctx, seat, seat.profile, now);
+    const state = isCorrupt(seat.profile) ? "BLOCKED" : stateOfSeat(ctx, seat, seat.profile, now).state;
     counts[state] += 1;
     if (state === "COOLING_DOWN" && !isCorrupt(seat.profile)) {
       nextUsableAtMs = earliest(nextUsableAtMs, returnAtMs(ctx, seat.profile, now));
@@ -106,14 +106,15 @@ export function summarize(
 }
 
 /** A profile that stands outside the explicit order, or is metered and unwanted, serves nobody and counts nowhere. */
-function isIdle(ctx: Context, seat: Seat): boolean {
+export function isIdle(ctx: Context, seat: Seat): boolean {
   const provider = seat.profile.id.slice(0, seat.profile.id.indexOf(":"));
   return seat.isUnwantedMetered || (ctx.ledger.pool(provider).hasExplicitOrder && seat.place === 0);
 }
 
-function stateOfSeat(ctx: Context, seat: Seat, profile: Profile, now: Now): ProfileState {
+/** The state of a profile in its seat. */
+export function stateOfSeat(ctx: Context, seat: Seat, profile: Profile, now: Now): StateView {
   const trialRunning = ctx.trials.isRunning(profile.id, now);
-  return stateOf(profile, { held: seat.isHeld, trialRunning }, now).state;
+  return stateOf(profile, { held: seat.isHeld, trialRunning }, now);
 }
 
 function returnAtMs(ctx: Context, profile: Profile, now: Now): number | undefined {

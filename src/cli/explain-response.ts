@@ -155,7 +155,7 @@ function explanationJson(read: Explanation, source: Source, receivedAtMs: number
     ban,
     ...(isTerminal === undefined ? {} : { terminal: isTerminal }),
     rule,
-    usageWindows: windows.map(({ resetAtMs, observedAtMs, ...rest }) => ({
+    usageWindows: windows.map(({ resetAtMs, observedAtMs, isPartial: _isPartial, ...rest }) => ({
       ...rest,
       resetTime: resetAtMs === undefined ? null : instant(resetAtMs),
       observeTime: instant(observedAtMs),

@@ -27,6 +27,17 @@ export function print(text: string): void {
   if (!gone.signal.aborted) process.stdout.write(`${text}\n`);
 }
 
+/** Prints pictures of which each takes the place of the one before; not on a terminal, one after the other. */
+export function redraw(): (picture: string) => void {
+  let lines = 0;
+  return (picture) => {
+    if (picture === "") return;
+    const back = process.stdout.isTTY && lines > 0 ? `\u001b[${lines}F\u001b[0J` : lines > 0 ? "\n" : "";
+    print(back + picture);
+    lines = picture.split("\n").length;
+  };
+}
+
 /** A result as JSON: on one line unless a person reads it. */
 export function printJson(value: unknown): void {
   print(jsonText(value, process.stdout.isTTY ? 2 : undefined));

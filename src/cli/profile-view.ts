@@ -109,7 +109,7 @@ function newLogin(profile: string, provider: string, kind: string): string {
 }
 
 /** The state with its reason, such as `COOLING_DOWN (USAGE_LIMIT)`. */
-export function stateText({ state, stateReason }: ProfileView): string {
+export function stateText({ state, stateReason }: Pick<ProfileView, "state" | "stateReason">): string {
   return stateReason === "" ? bare(state) : `${bare(state)} (${stateReason})`;
 }
 

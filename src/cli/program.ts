@@ -35,6 +35,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "end a login at the provider and remove its profile",
     define: async () => (await import("./logout.ts")).defineLogout,
   },
+  usage: {
+    summary: "show what the accounts have used, and when it comes back",
+    define: async () => (await import("./usage.ts")).defineUsage,
+  },
   import: {
     summary: "take over the logins of Codex, OpenClaw, Claude Code and Gemini CLI",
     define: async () => (await import("./import.ts")).defineImport,

@@ -28,8 +28,9 @@ async function serve({ json = false }: { readonly json?: boolean }): Promise<voi
   endWithStarter();
   const ending = endingSignal();
   closeInspector();
-  const [{ startDaemon }, { loadConfig }, { daemonLog, LAST_WORDS_MS }] = await Promise.all([
+  const [{ startDaemon }, { hasDesktop }, { loadConfig }, { daemonLog, LAST_WORDS_MS }] = await Promise.all([
     import("../daemon.ts"),
+    import("../notify.ts"),
     import("../config.ts"),
     import("./serve-log.ts"),
   ]);
@@ -41,7 +42,7 @@ async function serve({ json = false }: { readonly json?: boolean }): Promise<voi
   });
   // A signal that came before the handler opens it only now.
   closeInspector();
-  const daemon = await startDaemon({ config, log });
+  const daemon = await startDaemon({ config, log, desktop: hasDesktop(process.env) });
   if (process.stderr.isTTY) {
     note(
       `serving at ${addressText(daemon.agentAddress)} and, for administration, ${addressText(daemon.adminAddress)}`,

@@ -74,7 +74,11 @@ export const providerSchema = z.strictObject({
   authorizeUrl: secretUrl.exactOptional(),
   deviceUrl: secretUrl.exactOptional(),
   revokeUrl: secretUrl.exactOptional(),
-  usageUrl: secretUrl.exactOptional(),
+  usageUrl: secretUrl.exactOptional().describe("Where an account's usage is read"),
+  usagePolling: z
+    .boolean()
+    .exactOptional()
+    .describe("May usage be read there when somebody needs it? Default: true"),
   userinfoUrl: secretUrl.exactOptional().describe("Tells whose a token is, where the token itself does not"),
   derivedTokenUrl: secretUrl
     .exactOptional()

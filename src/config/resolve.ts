@@ -35,6 +35,7 @@ export interface Config {
   readonly key: { readonly source: "file" };
   /** `proxy` absent: as the environment says. */
   readonly network: { readonly proxy?: string; readonly caFile?: string };
+  readonly notify: { readonly command?: readonly string[]; readonly desktop: boolean };
   readonly log: { readonly level: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent" };
 }
 
@@ -50,6 +51,10 @@ export function resolve(file: FileConfig, report: Report): Config {
     rules: resolveRules(file, report),
     key: { source: file.key?.source ?? "file" },
     network: { ...(proxy ? { proxy } : {}), ...(caFile ? { caFile } : {}) },
+    notify: {
+      ...(file.notify?.command === undefined ? {} : { command: file.notify.command }),
+      desktop: file.notify?.desktop ?? true,
+    },
     log: { level: file.log?.level ?? "info" },
   };
 }
@@ -121,7 +126,7 @@ function checkOAuth(name: string, settings: ProviderConfig, report: Report): voi
 }
 
 function resolveSettings(file: FileConfig, report: Report): Settings {
-  const { cooldown = {}, session = {}, refresh = {} } = file;
+  const { cooldown = {}, session = {}, refresh = {}, usage = {} } = file;
   const was = DEFAULT_SETTINGS;
   const step = (outcome: SteppedOutcome): Backoff => {
     const { base, cap } = cooldown[outcome] ?? {};
@@ -153,6 +158,10 @@ function resolveSettings(file: FileConfig, report: Report): Settings {
       minIntervalMs: refresh.minInterval ?? was.refresh.minIntervalMs,
       connectTimeoutMs,
       totalTimeoutMs: refresh.totalTimeout ?? was.refresh.totalTimeoutMs,
+    },
+    usage: {
+      isPolled: usage.poll ?? was.usage.isPolled,
+      intervalMs: usage.interval ?? was.usage.intervalMs,
     },
   };
 }

@@ -7,6 +7,8 @@ import { profileId, providerId, providerSchema } from "./provider-schema.ts";
 import { ruleSchema } from "./rule-schema.ts";
 import { proxyUrl } from "./url.ts";
 
+const SHORTEST_INTERVAL_MS = 60_000;
+
 const backoff = z
   .strictObject({ base: positiveDuration.exactOptional(), cap: positiveDuration.exactOptional() })
   .describe("base · 2ⁿ, at most cap");
@@ -46,6 +48,29 @@ const refresh = z.strictObject({
   totalTimeout: positiveDuration.exactOptional().describe("Default: 30s"),
 });
 
+const usage = z.strictObject({
+  poll: z
+    .boolean()
+    .exactOptional()
+    .describe("May usage be read at the providers, where somebody needs it? Default: true"),
+  interval: duration
+    .refine((ms) => ms >= SHORTEST_INTERVAL_MS, "must be at least 1m")
+    .exactOptional()
+    .describe("Between two looks at an account while somebody wants to know. Default: 10m"),
+});
+
+const notify = z.strictObject({
+  command: z
+    .array(z.string())
+    .min(1, "must name a program")
+    .exactOptional()
+    .describe("Run for each notice, which it reads as one JSON object from standard input"),
+  desktop: z
+    .boolean()
+    .exactOptional()
+    .describe("Show notices on the desktop, where there is one? Default: true"),
+});
+
 const address = z.string().transform((given, context) => {
   try {
     return parseAddress(given);
@@ -77,6 +102,8 @@ export const fileSchema = z.strictObject({
   cooldown: cooldown.exactOptional(),
   session: session.exactOptional(),
   refresh: refresh.exactOptional(),
+  usage: usage.exactOptional(),
+  notify: notify.exactOptional(),
   endpoints: z.array(endpoint).exactOptional(),
   rules: z
     .array(ruleSchema)

@@ -1,4 +1,4 @@
-import type { Outcome, UsageWindow } from "./outcome.ts";
+import type { Outcome } from "./outcome.ts";
 import type { Cooldown, Profile, Strikes } from "./profile.ts";
 import {
   backoffMs,
@@ -171,71 +171,4 @@ export function trialEnded(profile: Profile, model: string, now: Now): Profile {
   const over = awaitingTrial(profile, model, now);
   if (over.length === 0) return profile;
   return { ...profile, cooldowns: profile.cooldowns.filter((c) => !over.includes(c)) };
-}
-
-/** A reading is renewed after this time, or when it moved by this much. */
-const READING_AGE_MS = 60_000;
-const READING_PERCENT = 1;
-/** Windows are named by callers too; of more than these the ones read longest ago are forgotten. */
-const MOST_WINDOWS = 32;
-
-/**
- * The profile with newer readings of its usage windows. A reading newer than a refusal that shows
- * room in every window ends the plan cooldown. `since` guards against a reading that arrived later
- * but was made earlier: cooldowns set after it stay.
- */
-export function observed(
-  profile: Profile,
-  windows: readonly UsageWindow[],
-  sinceMs: number,
-  now: Now,
-): Profile {
-  const fresh = newest(windows, now).filter((w) => isNews(profile, w, now));
-  if (fresh.length === 0) return profile;
-  const names = new Set(fresh.map((w) => w.name));
-  const kept = profile.usageWindows.filter((old) => !names.has(old.name));
-  const usageWindows = [...kept, ...fresh].slice(-MOST_WINDOWS);
-  const hasRoom = usageWindows.every((w) => isRoomy(w, now));
-  const isRefuted = (c: Cooldown) =>
-    hasRoom &&
-    c.outcome === "USAGE_LIMIT" &&
-    c.setAtMs < sinceMs &&
-    fresh.some((w) => w.observedAtMs > c.setAtMs);
-  return { ...profile, usageWindows, cooldowns: profile.cooldowns.filter((c) => !isRefuted(c)) };
-}
-
-/** The last reading of each window. Nothing was read later than now, whatever it says. */
-function newest(windows: readonly UsageWindow[], now: Now): readonly UsageWindow[] {
-  const byName = new Map<string, UsageWindow>();
-  for (const given of windows) {
-    const window = { ...given, observedAtMs: Math.min(given.observedAtMs, now.wallMs) };
-    const other = byName.get(window.name);
-    if (window.name !== "" && (other === undefined || other.observedAtMs <= window.observedAtMs)) {
-      byName.set(window.name, window);
-    }
-  }
-  return [...byName.values()];
-}
-
-/**
- * True for a reading worth keeping. Many answers carry one and each kept reading is a write, so one that
- * tells nearly the same as a moment ago is left out, unless it may refute a refusal.
- */
-function isNews(profile: Profile, window: UsageWindow, now: Now): boolean {
-  const old = profile.usageWindows.find((w) => w.name === window.name);
-  if (old === undefined) return true;
-  // The wall clock may have been set back since.
-  const oldAtMs = Math.min(old.observedAtMs, now.wallMs);
-  if (window.observedAtMs < oldAtMs) return false;
-  if (window.observedAtMs - oldAtMs >= READING_AGE_MS) return true;
-  if (profile.cooldowns.some((c) => c.outcome === "USAGE_LIMIT" && !reached(c.until, now))) return true;
-  const movedBy = Math.abs((window.usedPercent ?? 0) - (old.usedPercent ?? 0));
-  const shiftedBy = Math.abs((window.resetAtMs ?? 0) - (old.resetAtMs ?? 0));
-  const crosses = isRoomy(window, now) !== isRoomy(old, now);
-  return crosses || movedBy >= READING_PERCENT || shiftedBy >= READING_AGE_MS;
-}
-
-function isRoomy(window: UsageWindow, now: Now): boolean {
-  if (window.resetAtMs !== undefined && window.resetAtMs <= now.wallMs) return true;
-  return window.usedPercent !== undefined && window.usedPercent < 100;
 }

@@ -21,6 +21,10 @@ export type Outcome = (typeof OUTCOMES)[number];
 export const SCOPES = ["PROFILE", "PROFILE_MODEL", "PROVIDER", "NONE"] as const;
 export type Scope = (typeof SCOPES)[number];
 
+/** Where an answer came from. */
+export const RESPONSE_SOURCES = ["MODEL_API", "STREAM_EVENT", "USAGE_API"] as const;
+export type ResponseSource = (typeof RESPONSE_SOURCES)[number];
+
 /** One usage window of an account, as a provider showed it. */
 export interface UsageWindow {
   /** The provider's own name for it, such as `primary`, `5h`, `7d_opus`. */
@@ -33,6 +37,10 @@ export interface UsageWindow {
   readonly resetAtMs?: number;
   /** Wall-clock moment of the reading. */
   readonly observedAtMs: number;
+  /** It limits some models or one feature only; the account goes on without it. */
+  readonly isPartial?: true;
+  /** The answer that it was read out of. Absent: a caller read it itself. */
+  readonly source?: ResponseSource;
 }
 
 /**

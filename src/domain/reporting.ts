@@ -1,9 +1,10 @@
-import { isPlausible, observed, struck, succeeded } from "./cooldown.ts";
+import { isPlausible, struck, succeeded } from "./cooldown.ts";
 import { isRenewable } from "./grant.ts";
 import type { Outcome, Scope, UsageWindow } from "./outcome.ts";
 import type { LoginNeeded, Profile } from "./profile.ts";
 import { FORCED_PROBATION_MS, type Settings } from "./settings.ts";
 import type { Now } from "./time.ts";
+import { observed } from "./usage.ts";
 
 /** What a caller saw with a credential, read and placed. */
 export interface Report {

@@ -37,6 +37,12 @@ export interface Settings {
     readonly connectTimeoutMs: number;
     readonly totalTimeoutMs: number;
   };
+  readonly usage: {
+    /** Is usage read at providers at all? */
+    readonly isPolled: boolean;
+    /** Between two looks at an account's usage while somebody wants to know. */
+    readonly intervalMs: number;
+  };
 }
 
 const SECOND = 1_000;
@@ -59,6 +65,7 @@ export const DEFAULT_SETTINGS: Settings = {
   },
   session: { idleLimitMs: HOUR, homeWithinMs: 5 * MINUTE },
   refresh: { lanes: 2, minIntervalMs: MINUTE, connectTimeoutMs: 10 * SECOND, totalTimeoutMs: 30 * SECOND },
+  usage: { isPolled: true, intervalMs: 10 * MINUTE },
 };
 
 /** One model that an account may not use, or that is not there, is left alone this long. */
@@ -77,3 +84,15 @@ export const TIMEOUTS_TOLERATED = 2;
 export const NOT_NOW_BACKOFF: Backoff = { baseMs: 30 * SECOND, capMs: 15 * MINUTE };
 /** The token endpoint could not be reached, so that nothing was sent. */
 export const UNSENT_BACKOFF: Backoff = { baseMs: 2 * SECOND, capMs: MINUTE };
+/** While a plan limit runs, usage is looked at once in a time between this and its double. */
+export const LIMITED_LOOK_MS = 30 * MINUTE;
+/** Usage that was read this short a time ago is not read again, whoever asks. */
+export const USAGE_FRESH_MS = 5 * MINUTE;
+/** A profile that nobody used for this long is not looked at on account of its use. */
+export const USAGE_IDLE_MS = HOUR;
+/** A new process spreads its first looks over this time. */
+export const USAGE_START_MS = 5 * MINUTE;
+/** The usage endpoint refuses: throttled, out of scope, or not there. */
+export const USAGE_REFUSED_BACKOFF: Backoff = { baseMs: 30 * MINUTE, capMs: 6 * HOUR };
+/** The usage endpoint was not reached, or is broken. */
+export const USAGE_TROUBLE_BACKOFF: Backoff = { baseMs: MINUTE, capMs: 30 * MINUTE };

@@ -2,6 +2,7 @@ import type { Ranked } from "./candidate.ts";
 import type { EligibleReason } from "./failure.ts";
 import { isCorrupt, type Strategy } from "./pool.ts";
 import type { Now } from "./time.ts";
+import { soonestReset } from "./usage.ts";
 
 /** In-memory facts that some strategies look at. */
 export interface Turns {
@@ -28,7 +29,7 @@ export function preferred(
     case "least_loaded":
       return { pick: lowest(tier, (r) => turns.load(r.seat.profile.id), first), reason: "LEAST_LOADED" };
     case "earliest_reset":
-      return { pick: lowest(tier, (r) => soonestReset(r, now), first), reason: "EARLIEST_RESET" };
+      return { pick: lowest(tier, (r) => resetOf(r, now), first), reason: "EARLIEST_RESET" };
   }
 }
 
@@ -38,13 +39,8 @@ function lowest(tier: readonly Ranked[], cost: (r: Ranked) => number, first: Ran
   return best;
 }
 
-/** When the window that ends next is reset: what is left of it would be lost then. Unknown comes last. */
-function soonestReset(ranked: Ranked, now: Now): number {
-  const { profile } = ranked.seat;
-  if (isCorrupt(profile)) return Number.POSITIVE_INFINITY;
-  let soonest = Number.POSITIVE_INFINITY;
-  for (const w of profile.usageWindows) {
-    if (w.resetAtMs !== undefined && w.resetAtMs > now.wallMs) soonest = Math.min(soonest, w.resetAtMs);
-  }
-  return soonest;
+/** When what is left would be lost; a profile of which that is not known, or that has nothing left, comes last. */
+function resetOf({ seat }: Ranked, now: Now): number {
+  const atMs = isCorrupt(seat.profile) ? undefined : soonestReset(seat.profile.usageWindows, now);
+  return atMs ?? Number.POSITIVE_INFINITY;
 }

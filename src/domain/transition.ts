@@ -1,12 +1,14 @@
 import { mergeAccounts } from "./account.ts";
 import { cleared, trialEnded } from "./cooldown.ts";
 import type { Account, Grant, OAuthGrant, Rotation } from "./grant.ts";
+import type { UsageWindow } from "./outcome.ts";
 import type { Cooldown, CostClass, GrantOrigin, Ownership, Profile } from "./profile.ts";
 import { granted, lost, notNow, overtaken, rejected, started, unsent } from "./refreshing.ts";
 import { type Report, reported } from "./reporting.ts";
 import type { Secret } from "./secret.ts";
 import type { Settings } from "./settings.ts";
 import { type Now, wallOf } from "./time.ts";
+import { readOut } from "./usage.ts";
 
 /** A new grant for a profile, and what came with it. Absent fields leave an existing profile as it was. */
 export interface Put {
@@ -39,6 +41,8 @@ export type Event =
     }
   | { readonly type: "cleared"; readonly model: string }
   | { readonly type: "trial_ended"; readonly model: string }
+  /** The usage was read at the provider, by a request made at `sinceMs`; says nothing about any request. */
+  | { readonly type: "usage_read"; readonly windows: readonly UsageWindow[]; readonly sinceMs: number }
   /** A grant that the sharing program rotated was read from its file. */
   | { readonly type: "adopted"; readonly grant: OAuthGrant; readonly account: Account }
   | {
@@ -77,6 +81,8 @@ export function transition(profile: Profile, event: Event, now: Now, settings: S
       return clearedByOperator(profile, event.model);
     case "trial_ended":
       return trialEnded(profile, event.model, now);
+    case "usage_read":
+      return readOut(profile, event.windows, event.sinceMs, now);
     case "adopted":
       return renewed(profile, event.grant, event.account, "adopted", now);
     case "refresh_started":

@@ -11,7 +11,6 @@ export const anthropic: ProviderDefinition = {
   oauth: {
     tokenUrl: "https://platform.claude.com/v1/oauth/token",
     authorizeUrl: "https://claude.ai/oauth/authorize",
-    usageUrl: "https://api.anthropic.com/api/oauth/usage",
     userinfoUrl: "https://api.anthropic.com/api/oauth/profile",
     clientId: "9d1c250a-e61b-44d9-88ed-5944d1962f5e",
     body: "json",
@@ -31,6 +30,7 @@ export const anthropic: ProviderDefinition = {
       stateInExchange: true,
     },
   },
+  usage: { url: "https://api.anthropic.com/api/oauth/usage" },
   policy: {
     failover: "manual",
     source: "https://code.claude.com/docs/en/legal-and-compliance",

@@ -1,5 +1,5 @@
 import type { HeadersOf } from "./headers.ts";
-import type { OAuthClient, Provider } from "./provider.ts";
+import type { OAuthClient, Provider, UsageEndpoint } from "./provider.ts";
 
 /** The OAuth side of a built-in provider, where it differs from the defaults. */
 export type OAuthDefinition = Pick<OAuthClient, "clientId" | "body" | "scopes"> &
@@ -10,7 +10,6 @@ export type OAuthDefinition = Pick<OAuthClient, "clientId" | "body" | "scopes"> 
       | "authorizeUrl"
       | "deviceUrl"
       | "revokeUrl"
-      | "usageUrl"
       | "userinfoUrl"
       | "derivedTokenUrl"
       | "issuer"
@@ -26,6 +25,7 @@ export type OAuthDefinition = Pick<OAuthClient, "clientId" | "body" | "scopes"> 
 export interface ProviderDefinition {
   /** Absent: API keys only. */
   readonly oauth?: OAuthDefinition;
+  readonly usage?: UsageEndpoint;
   readonly policy: Provider["policy"];
   /** The day (YYYY-MM-DD) on which these data were last tried against the live service. Absent: never. */
   readonly verifiedAt?: string;
@@ -57,3 +57,6 @@ export const NO_TERM_FOUND: Provider["policy"] = {
 export function unverified(what: string): Provider["policy"] {
   return { failover: "auto", source: `not verified: ${what}`, readOn: TERMS_READ_LATER_ON };
 }
+/** Google's quota calls want the project that the account was given, if one is known. */
+export const PROJECT_BODY = ({ projectId }: Readonly<Record<string, string>>) =>
+  projectId === undefined ? ({} as Readonly<Record<string, string>>) : { project: projectId };

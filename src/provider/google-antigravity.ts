@@ -1,4 +1,4 @@
-import { type ProviderDefinition, TERMS_READ_ON } from "./definition.ts";
+import { PROJECT_BODY, type ProviderDefinition, TERMS_READ_ON } from "./definition.ts";
 
 /** Google's Antigravity logins. The client secret is the operator's to configure. */
 export const googleAntigravity: ProviderDefinition = {
@@ -24,5 +24,6 @@ export const googleAntigravity: ProviderDefinition = {
       authorizeParameters: { access_type: "offline", prompt: "consent" },
     },
   },
+  usage: { url: "https://cloudcode-pa.googleapis.com/v1internal:fetchAvailableModels", body: PROJECT_BODY },
   policy: { failover: "manual", source: "https://antigravity.google/terms", readOn: TERMS_READ_ON },
 };

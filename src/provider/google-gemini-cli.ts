@@ -1,4 +1,4 @@
-import { type ProviderDefinition, TERMS_READ_ON } from "./definition.ts";
+import { PROJECT_BODY, type ProviderDefinition, TERMS_READ_ON } from "./definition.ts";
 
 /**
  * Gemini subscriptions through the OAuth client of the Gemini CLI. The client secret is the
@@ -25,6 +25,7 @@ export const googleGeminiCli: ProviderDefinition = {
       authorizeParameters: { access_type: "offline", prompt: "consent" },
     },
   },
+  usage: { url: "https://cloudcode-pa.googleapis.com/v1internal:retrieveUserQuota", body: PROJECT_BODY },
   policy: {
     failover: "manual",
     source: "https://geminicli.com/docs/resources/faq/",

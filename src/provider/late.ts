@@ -1,6 +1,6 @@
 import type { Discovery, Reach } from "./discovery.ts";
 import type { Fetch } from "./fetch.ts";
-import type { LoginProtocol, RefreshGrant } from "./provider.ts";
+import type { LoginProtocol, ReadUsage, RefreshGrant } from "./provider.ts";
 
 /**
  * What no broker needs before something has happened: a third of its modules, and 15 ms for the data
@@ -42,6 +42,11 @@ export function lateRefreshGrant(options: Reach): RefreshGrant {
     if (loaded === undefined) return { kind: "unsent", code: "program_incomplete" };
     return loaded.createRefreshGrant(options)(request);
   };
+}
+
+/** Reads usage over the network. */
+export function lateReadUsage(options: { readonly fetch: Fetch }): ReadUsage {
+  return async (request) => (await import("./usage.ts")).createReadUsage(options)(request);
 }
 
 /** Logs in over the network. */

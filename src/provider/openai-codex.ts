@@ -19,7 +19,6 @@ export const openaiCodex: ProviderDefinition = {
     authorizeUrl: "https://auth.openai.com/oauth/authorize",
     deviceUrl: "https://auth.openai.com/api/accounts/deviceauth/usercode",
     revokeUrl: "https://auth.openai.com/oauth/revoke",
-    usageUrl: "https://chatgpt.com/backend-api/wham/usage",
     clientId: "app_EMoamEEZ73f0CkXaXp7hrann",
     body: "form",
     scopes: ["openid", "profile", "email", "offline_access"],
@@ -34,6 +33,7 @@ export const openaiCodex: ProviderDefinition = {
       device: "codex",
     },
   },
+  usage: { url: "https://chatgpt.com/backend-api/wham/usage" },
   policy: NO_TERM_FOUND,
   headers,
 };

@@ -1,13 +1,11 @@
 import type { Account, Grant, OAuthGrant, Rotation, TokenGrant } from "../domain/grant.ts";
 import type { Redirect } from "../domain/login.ts";
-import type { Reading } from "../domain/outcome.ts";
+import type { Reading, ResponseSource, UsageWindow } from "../domain/outcome.ts";
 import type { CostClass } from "../domain/profile.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { Now } from "../domain/time.ts";
 
-/** Where an answer came from. */
-export const RESPONSE_SOURCES = ["MODEL_API", "STREAM_EVENT", "USAGE_API"] as const;
-export type ResponseSource = (typeof RESPONSE_SOURCES)[number];
+export { RESPONSE_SOURCES, type ResponseSource } from "../domain/outcome.ts";
 
 /** An answer of a provider as the caller saw it. Never logged, never stored. */
 export interface ProviderResponse {
@@ -63,7 +61,6 @@ export interface OAuthClient {
   readonly authorizeUrl?: string;
   readonly deviceUrl?: string;
   readonly revokeUrl?: string;
-  readonly usageUrl?: string;
   /** Tells whose an access token is, where the tokens themselves do not. Absent: the issuer's, if there is one. */
   readonly userinfoUrl?: string;
   /** Where a short-lived token is derived from the long-lived one that a login gives. Absent: none is. */
@@ -104,6 +101,8 @@ export interface Provider {
   readonly policy: { readonly failover: Failover; readonly source: string; readonly readOn: string };
   /** The day on which its built-in data were last tried against the live service; empty: never. */
   readonly verifiedAt: string;
+  /** Where an account's usage can be read without a model call. Absent: nowhere, or the operator said no. */
+  readonly usage?: UsageEndpoint;
   /** Headers ready to send with this credential, `authorization` included; names in lower case. */
   headers(grant: Grant, account: Account): Readonly<Record<string, string>>;
   /** Who a grant belongs to, as far as its tokens tell (unverified claims of a JWT). */
@@ -111,6 +110,46 @@ export interface Provider {
   /** Reads an answer. The dialect is loaded with the first one, if it is not there yet. */
   classify(...about: Parameters<Classify>): Promise<Reading>;
 }
+
+/** A provider's own answer to "how much is used up?". */
+export interface UsageEndpoint {
+  readonly url: string;
+  /** The JSON to post, given what is kept of the profile beside its grant. Absent: a GET. */
+  readonly body?: (attributes: Readonly<Record<string, string>>) => Readonly<Record<string, string>>;
+}
+
+/** What became of one look at the usage. */
+export type UsageAnswer =
+  | { readonly kind: "read"; readonly windows: readonly UsageWindow[]; readonly etag?: string }
+  /** As at the last look (304). */
+  | { readonly kind: "unchanged" }
+  /** The provider refuses this access token (401). */
+  | { readonly kind: "refused" }
+  /** Nothing was learned, neither about the account nor its usage. */
+  | {
+      readonly kind: "not_now";
+      /** Out of our own list of codes, never text of the server. */
+      readonly code: string;
+      /** The endpoint itself refuses or is throttled; otherwise it was not reached or is broken. */
+      readonly isRefusal: boolean;
+      /** It concerns this account; otherwise everybody who asks there. */
+      readonly isOwn: boolean;
+      /** Wall-clock moment before which it wants no request, if it said so. */
+      readonly retryAtMs?: number;
+    };
+
+/** Looks once at an account's usage. Never throws, never follows a redirect. */
+export type ReadUsage = (request: {
+  readonly provider: Provider;
+  readonly grant: Grant;
+  readonly account: Account;
+  readonly attributes: Readonly<Record<string, string>>;
+  /** Of the last answer, if it gave one. */
+  readonly etag?: string;
+  readonly longestWindowMs: number;
+  readonly now: () => Now;
+  readonly signal: AbortSignal;
+}) => Promise<UsageAnswer>;
 
 /** What the token endpoint's answer means for a refresh. */
 export type RefreshAnswer =

@@ -17,7 +17,7 @@ import { minimax } from "./minimax.ts";
 import { openaiApi } from "./openai-api.ts";
 import { openaiCodex } from "./openai-codex.ts";
 import { openrouter } from "./openrouter.ts";
-import type { Classify, LoginTraits, OAuthClient, Provider } from "./provider.ts";
+import type { Classify, LoginTraits, OAuthClient, Provider, UsageEndpoint } from "./provider.ts";
 import { qwen } from "./qwen.ts";
 import { xai } from "./xai.ts";
 
@@ -58,6 +58,7 @@ function buildProvider(id: string, settings: ProviderConfig, rules: readonly Ope
   const oauth = oauthOf(id, definition.oauth, settings);
   const costClass = settings.costClass === "metered" ? "METERED" : "SUBSCRIPTION";
   const { order = [], policy } = settings;
+  const usage = usageOf(definition, settings);
   return {
     id,
     ...(oauth === undefined ? {} : { oauth }),
@@ -76,6 +77,7 @@ function buildProvider(id: string, settings: ProviderConfig, rules: readonly Ope
             readOn: policy.readOn ?? "",
           },
     verifiedAt: definition.verifiedAt ?? "",
+    ...(usage === undefined ? {} : { usage }),
     headers: withTemplates(definition.headers ?? bearer, settings.headers ?? {}),
     ...(definition.baseUrlOf === undefined ? {} : { baseUrlOf: definition.baseUrlOf }),
     accountOf,
@@ -92,6 +94,19 @@ function classifierOf(id: string, rules: readonly OperatorRule[]): Provider["cla
     }
     return classify(response, limits);
   };
+}
+
+/**
+ * Where usage is read. A token goes to no other server than the operator's own, if there is one: the
+ * vendor's address serves only logins of the vendor.
+ */
+function usageOf(
+  { usage }: ProviderDefinition,
+  { usageUrl, usagePolling, tokenUrl, baseUrl }: ProviderConfig,
+): UsageEndpoint | undefined {
+  if (usagePolling === false) return undefined;
+  if (usageUrl !== undefined) return { ...usage, url: usageUrl };
+  return tokenUrl === undefined && baseUrl === undefined ? usage : undefined;
 }
 
 /** A built-in provider without OAuth gets one when the operator gives a token URL and a client. */
@@ -161,9 +176,9 @@ function redirectIn(text: string): Redirect {
 
 /** The settings that replace data of the same name as they are. */
 function overrides(settings: ProviderConfig): Partial<OAuthClient> {
-  const { tokenUrl, authorizeUrl, deviceUrl, revokeUrl, usageUrl, userinfoUrl, derivedTokenUrl } = settings;
+  const { tokenUrl, authorizeUrl, deviceUrl, revokeUrl, userinfoUrl, derivedTokenUrl } = settings;
   const { grantType, clientId, body, scopes, rotation } = settings;
-  const urls = { tokenUrl, authorizeUrl, deviceUrl, revokeUrl, usageUrl, userinfoUrl, derivedTokenUrl };
+  const urls = { tokenUrl, authorizeUrl, deviceUrl, revokeUrl, userinfoUrl, derivedTokenUrl };
   return present({ ...urls, grantType, clientId, body, scopes, rotation });
 }
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { canonicalProvider } from "../domain/alias.ts";
 import { BrokerFailure } from "../domain/failure.ts";
-import { atMsOf, type Seconds } from "./instants.ts";
+import { atMsOf, msOf, type Seconds } from "./instants.ts";
 import { type Message, protoName } from "./schema.ts";
 
 const LONGEST_NAME = 256;
@@ -87,6 +87,12 @@ export const instantMs = seconds
     "must be a moment between the years 1 and 9999",
   )
   .transform((value) => (value === null ? undefined : atMsOf(value as Seconds)));
+
+/** Milliseconds of a Duration. `null` (unset): 0. */
+export const waitMs = seconds
+  .nullable()
+  .transform((value) => (value === null ? 0 : msOf(value as Seconds)))
+  .check(by(durationProblem));
 
 /** An enum value without its prefix. `UNSPECIFIED` and numbers of no name are refused. */
 export function required<T extends string>(prefix: string, values: readonly T[]) {

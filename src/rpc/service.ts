@@ -32,6 +32,7 @@ import { readClear, readList, readOrder, readPut, readUpdate } from "./read-admi
 import type { Message } from "./schema.ts";
 import { SERVICES, type Service } from "./schema.ts";
 import { serverDefinition } from "./services.ts";
+import { usageMethods } from "./usage-methods.ts";
 import {
   writeExplanation,
   writeHandout,
@@ -112,6 +113,7 @@ export function statusService(desk: Desk, broker: Broker, about: About): Service
       ExplainSelection: unary(desk, (message, { caller }) =>
         writeExplanation(broker.explain(readAcquire(message).request, caller)),
       ),
+      ...usageMethods(desk, broker),
     },
   };
 }

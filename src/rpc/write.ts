@@ -5,6 +5,7 @@ import type { CorruptView, ProfileView, ProviderSummary } from "../broker/status
 import type { Credential } from "../domain/credential.ts";
 import type { Explanation } from "../domain/explain.ts";
 import { expiryOf } from "../domain/grant.ts";
+import type { UsageWindow } from "../domain/outcome.ts";
 import type { Profile } from "../domain/profile.ts";
 import { splitProfileId } from "../domain/profile.ts";
 import { reached, wallOf } from "../domain/time.ts";
@@ -139,7 +140,7 @@ function writeReadable(view: ProfileView): Message {
     generation: profile.generation,
     hasRefreshToken: profile.grant.kind === "oauth" && profile.grant.refreshToken !== undefined,
     cooldowns: writeCooldowns(view),
-    usageWindows: writeWindows(profile),
+    usageWindows: profile.usageWindows.map(writeWindow),
     sessionCount: view.sessionCount,
     tokenFingerprint: view.fingerprint,
     ...writeTimes(view),
@@ -171,14 +172,14 @@ function writeCooldowns({ profile, now }: ProfileView): readonly Message[] {
     }));
 }
 
-function writeWindows(profile: Profile): readonly Message[] {
-  return profile.usageWindows.map((w) => ({
+export function writeWindow(w: UsageWindow): Message {
+  return {
     name: w.name,
     ...(w.windowMinutes === undefined ? {} : { windowMinutes: w.windowMinutes }),
     ...(w.usedPercent === undefined ? {} : { usedPercent: w.usedPercent }),
     ...(w.resetAtMs === undefined ? {} : { resetTime: timestampOf(w.resetAtMs) }),
     observeTime: timestampOf(w.observedAtMs),
-  }));
+  };
 }
 
 /** Enough of the account to recognise it, and no more. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Low } from "lowdb";
 import type { Profile } from "../domain/profile.ts";
 import type { Now } from "../domain/time.ts";
+import type { UsageHistory } from "../domain/usage-history.ts";
 import type { Entry } from "./document.ts";
 import { documentAdapter } from "./document.ts";
 import { readError } from "./file-error.ts";
@@ -16,6 +17,7 @@ import { ProfileDocuments } from "./profile-documents.ts";
 import { providersCodec } from "./provider-record.ts";
 import type { Contents, ProviderState, Store } from "./store.ts";
 import { StoreError } from "./store.ts";
+import { UsageDocuments } from "./usage-documents.ts";
 
 /** What `probe` writes: more than any usual record. */
 const PROBE_SIZE = 16 * 1024;
@@ -24,7 +26,7 @@ const PROVIDERS = "providers.json";
 type Providers = Readonly<Record<string, ProviderState>>;
 
 export interface LowdbStoreOptions {
-  /** Where `lock`, `providers.json` and `profiles/` are; made if missing. */
+  /** Where `lock`, `providers.json`, `profiles/` and `usage/` are; made if missing. */
   readonly directory: string;
   readonly now: () => Now;
   /** Told in one sentence what was put right while opening. */
@@ -58,6 +60,7 @@ class LowdbStore implements Store {
   readonly kind = "lowdb";
   readonly #directory: string;
   readonly #profiles: ProfileDocuments;
+  readonly #usage: UsageDocuments;
   readonly #lock: Lock;
   readonly #now: () => Now;
   readonly #lanes = new Lanes();
@@ -67,6 +70,7 @@ class LowdbStore implements Store {
   constructor(directory: string, profiles: ProfileDocuments, lock: Lock, now: () => Now) {
     this.#directory = directory;
     this.#profiles = profiles;
+    this.#usage = new UsageDocuments(join(directory, "usage"));
     this.#lock = lock;
     this.#now = now;
   }
@@ -100,12 +104,23 @@ class LowdbStore implements Store {
 
   remove(profileId: string): Promise<void> {
     const name = fileNameOf(profileId);
-    return this.#inLane(name, () => this.#profiles.remove(name, this.#now()));
+    return this.#inLane(name, async () => {
+      await this.#profiles.remove(name, this.#now());
+      await this.#usage.remove(profileId);
+    });
   }
 
   setAside(profileId: string): Promise<void> {
     const name = this.#profiles.nameOf(profileId);
     return this.#inLane(name, () => this.#profiles.setAside(name, this.#now()));
+  }
+
+  readUsage(profileId: string): Promise<UsageHistory | undefined> {
+    return this.#inLane(fileNameOf(profileId), () => this.#usage.read(profileId));
+  }
+
+  replaceUsage(profileId: string, history: UsageHistory): Promise<void> {
+    return this.#inLane(fileNameOf(profileId), () => this.#usage.write(profileId, history));
   }
 
   replaceProviders(providers: Providers): Promise<void> {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { ROTATIONS } from "../domain/grant.ts";
-import { OUTCOMES } from "../domain/outcome.ts";
+import { OUTCOMES, RESPONSE_SOURCES } from "../domain/outcome.ts";
 import type { Intent, Profile, RefreshBackoff } from "../domain/profile.ts";
 import { COOLDOWN_SOURCES, COST_CLASSES, OWNERSHIPS, splitProfileId } from "../domain/profile.ts";
 import type { Now } from "../domain/time.ts";
@@ -79,6 +79,8 @@ const ProfileRecord = z.object({
       usedPercent: maybe(z.number()),
       resetAtMs: optionalInstant,
       observedAtMs: instant,
+      isPartial: maybe(z.literal(true)),
+      source: maybe(z.enum(RESPONSE_SOURCES)),
     }),
   ),
   block: maybe(z.object({ outcome: z.enum(OUTCOMES), ban: z.boolean(), setAtMs: instant })),

@@ -1,5 +1,6 @@
 import type { Profile } from "../domain/profile.ts";
 import type { Now } from "../domain/time.ts";
+import type { UsageHistory } from "../domain/usage-history.ts";
 
 /** What is kept of a provider apart from its profiles. */
 export interface ProviderState {
@@ -46,11 +47,14 @@ export interface Store {
    * open (`intent`) is always written so.
    */
   replace(profile: Profile, revision: number, options?: { readonly reserve?: boolean }): Promise<number>;
-  /** Removes a profile and what was reserved for it. Removing an absent one is no error. */
+  /** Removes a profile, what was reserved for it, and its usage history. Removing an absent one is no error. */
   remove(profileId: string): Promise<void>;
   /** Moves a corrupt record of this id aside (never deletes it), so that a new one can take its place. */
   setAside(profileId: string): Promise<void>;
   replaceProviders(providers: Readonly<Record<string, ProviderState>>): Promise<void>;
+  /** What a profile's account used lately; undefined if nothing is kept, or nothing that can be read. */
+  readUsage(profileId: string): Promise<UsageHistory | undefined>;
+  replaceUsage(profileId: string, history: UsageHistory): Promise<void>;
   /** Proves that the store can be written right now; rejects with `StoreError` if not. */
   probe(): Promise<void>;
   /** Gives up ownership. */

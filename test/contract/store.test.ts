@@ -184,6 +184,26 @@ describe.each(Object.keys(media))("the %s store", (kind) => {
     expect(profiles).toEqual([{ profile: profileWith({ generation: 3, grant }), revision: 3 }]);
   });
 
+  it("keeps a usage history beside the profile, whose record it leaves alone, and removes it with it", async () => {
+    const { id } = profileWith();
+    const samples = [
+      { name: "primary", atMs: 1_800_000_000_000, usedPercent: 12.5 },
+      { name: "7d_opus", atMs: 1_800_000_060_000, usedPercent: 108 },
+      { name: "primary", atMs: 1_800_003_600_000, usedPercent: 40 },
+    ];
+    const store = await openNew();
+    expect(await store.readUsage(id)).toBeUndefined();
+    await store.replace(profileWith(), 0);
+    await store.replaceUsage(id, { accountEpoch: "epoch-1", samples: [] });
+    await store.replaceUsage(id, { accountEpoch: "epoch-1", samples });
+    const again = await reopen();
+    expect(await again.readUsage(id)).toEqual({ accountEpoch: "epoch-1", samples });
+    expect((await again.readAll(FIXED_NOW)).profiles).toEqual([{ profile: profileWith(), revision: 1 }]);
+    await again.remove(id);
+    expect(await again.readUsage(id)).toBeUndefined();
+    expect(await (await reopen()).readUsage(id)).toBeUndefined();
+  });
+
   it("keeps what belongs to providers", async () => {
     const providers = {
       "openai-codex": { order: ["openai-codex:b", "openai-codex:a"] },

@@ -17,6 +17,7 @@ const COMMANDS = [
   "profiles clear-cooldown",
   "profiles acknowledge",
   "profiles remove",
+  "usage",
   "import",
   "acquire",
   "token",

@@ -1,11 +1,16 @@
 import { Broker } from "../../src/broker/broker.ts";
 import type { Caller } from "../../src/broker/context.ts";
 import type { PutOrder } from "../../src/broker/put.ts";
-import { defaultConfig } from "../../src/config.ts";
+import { type Config, defaultConfig } from "../../src/config.ts";
 import type { Request } from "../../src/domain/candidate.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { after, at } from "../../src/domain/time.ts";
-import type { ReadSharedSource, RefreshAnswer, RefreshGrant } from "../../src/provider/provider.ts";
+import type {
+  ReadSharedSource,
+  ReadUsage,
+  RefreshAnswer,
+  RefreshGrant,
+} from "../../src/provider/provider.ts";
 import { buildProviders } from "../../src/provider/registry.ts";
 import { ManualClock, settled } from "./clock.ts";
 import { MemoryStore } from "./memory-store.ts";
@@ -41,10 +46,17 @@ export class LoneBroker {
     throw new Error("no refresh was expected");
   };
   readShared: ReadSharedSource = async () => undefined;
+  /** Answers looks at the usage; one that is not expected fails the test. */
+  usage: ReadUsage = () => {
+    throw new Error("no look at the usage was expected");
+  };
 
-  constructor(store = new MemoryStore()) {
+  constructor(
+    store = new MemoryStore(),
+    config: Config = defaultConfig(),
+    more: Partial<ConstructorParameters<typeof Broker>[0]> = {},
+  ) {
     this.store = store;
-    const config = defaultConfig();
     const providers = buildProviders(config);
     const note = (level: string) => (fields: object, message: string) => {
       this.log.push({ level, fields, message });
@@ -72,10 +84,13 @@ export class LoneBroker {
         openLoopback: () => Promise.reject(new Error("no login was expected")),
       },
       readShared: (...about) => this.readShared(...about),
+      readUsage: (request) => this.usage(request),
+      random: () => 0.5,
       fingerprintOf: () => "00000000",
       signOutHint: () => "",
       withRefreshDue: (grant) => grant,
       ending: this.ending.signal,
+      ...more,
     });
   }
 

@@ -1,5 +1,6 @@
 import type { Profile } from "../../src/domain/profile.ts";
 import type { Now } from "../../src/domain/time.ts";
+import type { UsageHistory } from "../../src/domain/usage-history.ts";
 import { Lanes } from "../../src/store/lanes.ts";
 import { profileCodec } from "../../src/store/record.ts";
 import type { Contents, ProviderState, Store } from "../../src/store/store.ts";
@@ -11,6 +12,7 @@ interface Medium {
   readonly corrupt: Map<string, string>;
   readonly reserved: Set<string>;
   readonly aside: string[];
+  readonly usage: Map<string, UsageHistory>;
   providers: string;
 }
 
@@ -41,6 +43,7 @@ export class MemoryStore implements Store {
       corrupt: new Map(),
       reserved: new Set(),
       aside: [],
+      usage: new Map(),
       providers: "{}",
     };
   }
@@ -123,6 +126,18 @@ export class MemoryStore implements Store {
       this.#refuseIfCorrupt(profileId);
       this.#medium.records.delete(profileId);
       this.#medium.reserved.delete(profileId);
+      this.#medium.usage.delete(profileId);
+    });
+  }
+
+  async readUsage(profileId: string): Promise<UsageHistory | undefined> {
+    this.#refuseIfClosed();
+    return this.#medium.usage.get(profileId);
+  }
+
+  replaceUsage(profileId: string, history: UsageHistory): Promise<void> {
+    return this.#write(profileId, () => {
+      this.#medium.usage.set(profileId, history);
     });
   }
 

@@ -74,8 +74,38 @@ describe("usage windows of a good answer", () => {
     const rest = { windowMinutes: 300, resetAtMs: SOME_DAY + HOUR, ...seen };
     expect(windows).toEqual([
       { name: "primary", usedPercent: 100, ...rest },
-      { name: "codex_other-primary", usedPercent: 1, ...rest },
+      { name: "codex_other-primary", usedPercent: 1, isPartial: true, ...rest },
     ]);
+  });
+
+  it("Codex: a limit that is reached has one window used up, however the percentages are rounded", () => {
+    const { windows } = read("openai-codex", {
+      source: "USAGE_API",
+      body: {
+        rate_limit: {
+          allowed: false,
+          limit_reached: true,
+          primary_window: { used_percent: 99, limit_window_seconds: 18_000, reset_at: epoch(HOUR) },
+          secondary_window: { used_percent: 40, limit_window_seconds: 604_800, reset_at: epoch(HOUR) },
+        },
+      },
+    });
+    expect(windows.map(({ usedPercent }) => usedPercent)).toEqual([100, 40]);
+  });
+
+  it("any other: the usage read-out by name, or as a list", () => {
+    const window = { used_percent: 30, window_minutes: 300, reset_at: epoch(HOUR) };
+    const expected = [
+      { name: "short", windowMinutes: 300, usedPercent: 30, resetAtMs: SOME_DAY + HOUR, ...seen },
+    ];
+    for (const body of [
+      { short: window, note: "text" },
+      { windows: { short: window } },
+      { limits: [{ name: "short", ...window }] },
+    ]) {
+      expect(read("my-company", { source: "USAGE_API", body }).windows).toEqual(expected);
+      expect(read("my-company", { body }).windows).toEqual([]);
+    }
   });
 
   it("Codex: the event of a stream, with or without the form of a stream", () => {
@@ -119,7 +149,14 @@ describe("usage windows of a good answer", () => {
     expect(outcome).toBe("OK");
     expect(windows).toEqual([
       { name: "5h", windowMinutes: 300, usedPercent: 42, resetAtMs: SOME_DAY + HOUR, ...seen },
-      { name: "7d_opus", windowMinutes: 10_080, usedPercent: 108, resetAtMs: SOME_DAY + 48 * HOUR, ...seen },
+      {
+        name: "7d_opus",
+        windowMinutes: 10_080,
+        usedPercent: 108,
+        resetAtMs: SOME_DAY + 48 * HOUR,
+        isPartial: true,
+        ...seen,
+      },
     ]);
   });
 

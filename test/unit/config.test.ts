@@ -34,6 +34,7 @@ describe("an empty object", () => {
       rules: [],
       key: { source: "file" },
       network: {},
+      notify: { desktop: true },
       log: { level: "info" },
     });
   });
@@ -340,6 +341,8 @@ test("the JSON Schema knows every key of a full file and allows no other", () =>
     "cooldown",
     "session",
     "refresh",
+    "usage",
+    "notify",
     "endpoints",
     "rules",
     "key",

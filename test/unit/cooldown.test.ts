@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { observed, struck } from "../../src/domain/cooldown.ts";
+import { struck } from "../../src/domain/cooldown.ts";
 import type { UsageWindow } from "../../src/domain/outcome.ts";
 import { DEFAULT_SETTINGS } from "../../src/domain/settings.ts";
 import { after } from "../../src/domain/time.ts";
+import { observed } from "../../src/domain/usage.ts";
 import { FIXED_NOW, profileWith } from "../support/arbitrary.ts";
 
 const ALWAYS = Number.POSITIVE_INFINITY;

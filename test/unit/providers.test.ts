@@ -144,12 +144,12 @@ describe("the OAuth client", () => {
   });
 
   test("every setting of it can be overridden, for a built-in provider too", () => {
+    const usageUrl = "http://127.0.0.1:9/usage";
     const settings = {
       tokenUrl: "http://127.0.0.1:9/token",
       authorizeUrl: "http://127.0.0.1:9/authorize",
       deviceUrl: "http://127.0.0.1:9/device",
       revokeUrl: "http://127.0.0.1:9/revoke",
-      usageUrl: "http://127.0.0.1:9/usage",
       userinfoUrl: "http://127.0.0.1:9/userinfo",
       derivedTokenUrl: "http://127.0.0.1:9/derived",
       grantType: "client_credentials",
@@ -160,14 +160,16 @@ describe("the OAuth client", () => {
       rotation: "grace",
       refreshAt: 0.5,
     };
-    const { oauth: client } = configured({
+    const { oauth: client, usage } = configured({
       "openai-codex": {
         ...settings,
+        usageUrl,
         clientSecret: "cs-FAKE",
         pasteRedirectUrl: "http://127.0.0.1:9/code",
         rotationGrace: "10s",
       },
     }).providerFor("openai");
+    expect(usage).toEqual({ url: usageUrl });
     expect(client).toEqual({
       ...settings,
       providerId: "openai-codex",
@@ -197,6 +199,22 @@ describe("the OAuth client", () => {
     const { oauth: client } = configured({ mine }).providerFor("mine");
     expect(client).toMatchObject({ issuer: "https://a.test", clientId: "c" });
     expect(client).not.toHaveProperty("tokenUrl");
+  });
+
+  test("usage is read where the vendor shows it, but only with logins of the vendor's own servers", () => {
+    const usageOf = (id: string, settings: object) => configured({ [id]: settings }).providerFor(id).usage;
+    expect(usageOf("anthropic", {})?.url).toBe("https://api.anthropic.com/api/oauth/usage");
+    for (const elsewhere of [{ tokenUrl: "https://a.test/t" }, { baseUrl: "https://a.test" }]) {
+      expect(usageOf("anthropic", elsewhere)).toBeUndefined();
+      expect(usageOf("anthropic", { ...elsewhere, usageUrl: "https://a.test/u" })?.url).toBe(
+        "https://a.test/u",
+      );
+    }
+    expect(usageOf("anthropic", { usagePolling: false })).toBeUndefined();
+    expect(usageOf("xai", {})).toBeUndefined();
+    const google = usageOf("google-gemini-cli", {});
+    expect(google?.body?.({ projectId: "p-1", other: "x" })).toEqual({ project: "p-1" });
+    expect(google?.body?.({})).toEqual({});
   });
 
   test("a provider of the operator's own gets one from its settings", () => {

@@ -77,7 +77,7 @@ test("a decoded message can be sent on", () => {
 
 test.each([
   [SERVICES.credential, ["AcquireCredential", "WatchCredential", "ReportOutcome", "ReleaseLease"]],
-  [SERVICES.status, ["GetStatus", "ExplainSelection"]],
+  [SERVICES.status, ["GetStatus", "ExplainSelection", "GetUsage", "WatchUsage"]],
   [
     SERVICES.profile,
     [

@@ -68,10 +68,14 @@ const isPlanSpent: Test = (evidence) => {
   );
 };
 
+function isOfFamily(name: string): boolean {
+  return name.includes("_");
+}
+
 /** A family's window (`7d_opus`) leaves the other models usable. */
 function planScope(evidence: Evidence): Scope {
   const refused = rejected(evidence);
-  return refused.length > 0 && refused.every(({ name }) => name.includes("_")) ? "PROFILE_MODEL" : "PROFILE";
+  return refused.length > 0 && refused.every(({ name }) => isOfFamily(name)) ? "PROFILE_MODEL" : "PROFILE";
 }
 
 const buckets = (evidence: Evidence) =>
@@ -101,6 +105,7 @@ function windowReads(evidence: Evidence): readonly WindowRead[] {
       usedPercent: share === undefined ? undefined : share * 100,
       windowMinutes: minutesOf(name),
       resetAtMs: instantMs(reset),
+      isPartial: isOfFamily(name),
     };
   });
   return [...plan, ...bucketReads(buckets(evidence)), ...usageBody(evidence)];
@@ -113,7 +118,8 @@ function usageBody({ source, root, receivedAtMs }: Evidence): readonly WindowRea
     const name = shortName(key);
     const read = name === key ? undefined : readWindowObject(name, value, receivedAtMs);
     const usedPercent = asNumber(asObject(value)?.utilization);
-    return read === undefined ? [] : [{ ...read, usedPercent, windowMinutes: minutesOf(name) }];
+    if (read === undefined) return [];
+    return [{ ...read, usedPercent, windowMinutes: minutesOf(name), isPartial: isOfFamily(name) }];
   });
 }
 

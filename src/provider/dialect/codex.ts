@@ -44,18 +44,34 @@ function bodyWindows({ root, source, receivedAtMs }: Evidence): readonly WindowR
   for (const [name, limit] of Object.entries(asObject(result.rateLimitsByLimitId) ?? {})) {
     if (name !== "codex") limits.push([`${name}-`, limit]);
   }
-  return limits.flatMap(([prefix, limit]) =>
-    ["primary", "secondary"].flatMap((name) => {
-      const window = asObject(limit)?.[name] ?? asObject(limit)?.[`${name}_window`];
+  return limits.flatMap(([prefix, value]) => {
+    const limit = asObject(value);
+    const windows = ["primary", "secondary"].flatMap((name) => {
+      const window = limit?.[name] ?? limit?.[`${name}_window`];
       return readWindowObject(`${prefix.replaceAll(" ", "_")}${name}`, window, receivedAtMs) ?? [];
-    }),
-  );
+    });
+    const isReached = limit?.limit_reached === true || limit?.allowed === false;
+    return isReached ? withOneSpent(windows) : windows;
+  });
 }
 
-/** Used-up windows of the account itself; those of other limits do not stop it. */
+/** A limit that is reached although every window is shown below 100 %: the fullest one was rounded down. */
+function withOneSpent(windows: readonly WindowRead[]): readonly WindowRead[] {
+  const fullest = Math.max(...windows.map(({ usedPercent = 0 }) => usedPercent));
+  if (fullest >= 100) return windows;
+  const spent = windows.find(({ usedPercent = 0 }) => usedPercent === fullest);
+  return windows.map((window) => (window === spent ? { ...window, usedPercent: 100 } : window));
+}
+
+/** Windows of other limits, such as `bengalfox-primary`, do not stop the account. */
+function isPartial({ name }: WindowRead): boolean {
+  return name.includes("-");
+}
+
+/** Used-up windows of the account itself. */
 function spentWindows(evidence: Evidence): readonly WindowRead[] {
   return headerWindows(evidence).filter(
-    ({ name, usedPercent }) => !name.includes("-") && usedPercent !== undefined && usedPercent >= 100,
+    (window) => !isPartial(window) && window.usedPercent !== undefined && window.usedPercent >= 100,
   );
 }
 
@@ -83,7 +99,13 @@ const namesLimit = either(
 );
 
 const windows = (evidence: Evidence): readonly UsageWindow[] =>
-  usageWindows([...headerWindows(evidence), ...bodyWindows(evidence)], evidence);
+  usageWindows(
+    [...headerWindows(evidence), ...bodyWindows(evidence)].map((read) => ({
+      ...read,
+      isPartial: isPartial(read),
+    })),
+    evidence,
+  );
 
 /** ChatGPT's Codex backend: plan windows, workspaces, credits. */
 export const codex: Dialect = {

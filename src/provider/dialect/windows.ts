@@ -19,6 +19,8 @@ export interface WindowRead {
   readonly usedPercent: number | undefined;
   readonly windowMinutes: number | undefined;
   readonly resetAtMs: number | undefined;
+  /** It limits some models or one feature only. */
+  readonly isPartial?: boolean;
 }
 
 /**
@@ -30,7 +32,7 @@ export function usageWindows(
   { receivedAtMs }: Pick<Evidence, "receivedAtMs">,
 ): readonly UsageWindow[] {
   const windows = new Map<string, UsageWindow>();
-  for (const { name, usedPercent: shown, windowMinutes, resetAtMs } of reads) {
+  for (const { name, usedPercent: shown, windowMinutes, resetAtMs, isPartial } of reads) {
     const usedPercent = shown !== undefined && shown >= 0 && shown <= MOST_PERCENT ? shown : undefined;
     if (!/^[a-z0-9][\w.-]{0,63}$/i.test(name) || windows.has(name) || windows.size >= MOST_WINDOWS) continue;
     const minutes = wholeMinutes(windowMinutes);
@@ -49,6 +51,7 @@ export function usageWindows(
       ...(usedPercent === undefined ? {} : { usedPercent }),
       ...(isKnown ? { resetAtMs } : {}),
       observedAtMs: receivedAtMs,
+      ...(isPartial === true ? { isPartial } : {}),
     });
   }
   return [...windows.values()];
