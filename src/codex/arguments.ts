@@ -8,6 +8,8 @@ export interface CodexCall {
   /** The thread that is resumed, where it is named by its id. */
   readonly threadId?: string;
   readonly isHelp: boolean;
+  /** An app-server that speaks with its client on standard input and output. */
+  readonly isAppServer: boolean;
   /** Keys of `-c` in the order given. */
   readonly overrides: readonly string[];
   /** The same call, to go on with a thread; the prompt is read from standard input. */
@@ -23,6 +25,7 @@ const COMMANDS: readonly string[] = [
 const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
   exec: ["resume", "fork", "review", "help"],
   login: ["status", "help"],
+  "app-server": ["daemon", "proxy", "generate-ts", "generate-json-schema", "help"],
 };
 /** Options whose value is the next argument. */
 const WITH_VALUE = new Set([
@@ -30,6 +33,9 @@ const WITH_VALUE = new Set([
   ...["--local-provider", "-p", "--profile", "-s", "--sandbox", "-C", "--cd", "--add-dir"],
   ...["-a", "--ask-for-approval", "--thread-source", "--cyber-access-program", "--color"],
   ...["--output-schema", "-o", "--output-last-message"],
+  ...["--listen", "--startup-client-info", "--cloud-skills-snapshot", "--code-mode-host", "--ws-auth"],
+  ...["--ws-token-file", "--ws-token-sha256", "--ws-shared-secret-file", "--ws-issuer", "--ws-audience"],
+  "--ws-max-clock-skew-seconds",
 ]);
 /** Options that take every argument up to the next option. */
 const WITH_VALUES = new Set(["-i", "--image"]);
@@ -54,6 +60,7 @@ export function readCall(args: readonly string[]): CodexCall {
   const [command = "", subcommand = ""] = named("command").map(({ name }) => name);
   const model = named("option", "-m", "--model").at(-1)?.value;
   const threadId = named("word").find(({ name }) => UUID.test(name))?.name;
+  const listens = named("option", "--listen").at(-1)?.value ?? "stdio://";
   const isResume = command === "resume" || subcommand === "resume";
   return {
     command,
@@ -61,6 +68,7 @@ export function readCall(args: readonly string[]): CodexCall {
     ...(model !== undefined && { model }),
     ...(isResume && threadId !== undefined && { threadId }),
     isHelp: named("option", "-h", "--help", "-V", "--version").length > 0,
+    isAppServer: command === "app-server" && subcommand === "" && listens === "stdio://",
     overrides: named("option", "-c", "--config").map(({ value = "" }) => value.split("=", 1).join().trim()),
     resume: (id) => [...withoutPrompt(pieces), ...(isResume ? [] : ["resume"]), id, "-"],
   };

@@ -44,11 +44,18 @@ export async function launchCodex(
   const call = readCall(args);
   refuse(call);
   const program = findCodex(place.env, place.self);
-  if (call.isHelp || OFFLINE.has(call.command)) {
+  if (call.isHelp || OFFLINE.has(call.command) || isTool(call)) {
     return (await startChild(program, args, { env: place.env })).ended;
   }
   await using broker = await connect({ env: place.env });
   const model = options.model ?? call.model;
+  if (call.isAppServer) {
+    const { serveAppServer } = await import("./serve.ts");
+    const { session: sessionId, profile, failover } = options;
+    const { env, note } = place;
+    const wanted = { provider: PROVIDER, sessionId, profile, model, failover };
+    return await serveAppServer({ broker, program, args, env, note, options: wanted });
+  }
   const granted = await broker.acquire({
     provider: PROVIDER,
     ...(options.profile !== undefined && { profile: options.profile }),
@@ -62,11 +69,12 @@ export async function launchCodex(
   try {
     const userHome = userHomeOf(place.env, root);
     linkUserHome(home, userHome);
-    const { env, setAside } = codexEnvironment(place.env, home);
+    const { env, setAside } = codexEnvironment(place.env);
     const own = codexArguments(home);
     for (const name of setAside) place.note(`${name} is set aside: this run uses ${granted.lease.profile}`);
     return await runToTheEnd(granted, {
-      ...{ broker, program, home, userHome, env, janitor, note: place.note },
+      ...{ broker, program, home, userHome, janitor, note: place.note },
+      env: { ...env, CODEX_HOME: home },
       args: [...own, ...args],
       resumed: options.failover && canResume(call) ? (id) => [...own, ...call.resume(id)] : undefined,
       threadId: call.threadId,
@@ -79,8 +87,8 @@ export async function launchCodex(
 }
 
 /** Login and logout would reach only the private home; another store would not read its file. */
-function refuse({ command, subcommand, isHelp, overrides }: CodexCall): void {
-  if (isHelp) return;
+function refuse({ command, subcommand, isHelp, isAppServer, overrides }: CodexCall): void {
+  if (isHelp || isAppServer) return;
   const isLogin = command === "login" && subcommand === "";
   if (isLogin || command === "logout") {
     const help = isLogin ? "auth-broker login openai-codex" : "auth-broker profiles remove PROFILE";
@@ -97,6 +105,11 @@ function refuse({ command, subcommand, isHelp, overrides }: CodexCall): void {
       "leave that -c away; what config.toml says about it does no harm",
     );
   }
+}
+
+/** What stands under `app-server` speaks with servers that run already, or with nobody. */
+function isTool({ command, subcommand }: CodexCall): boolean {
+  return command === "app-server" && subcommand !== "";
 }
 
 function canResume({ command, subcommand }: CodexCall): boolean {

@@ -1,4 +1,5 @@
-import type { Acquired, Broker, Report } from "../client/index.ts";
+import type { Acquired, Report } from "../client/index.ts";
+import { letGo, livingLease, WITHIN_MS } from "./lease.ts";
 import { answerOf } from "./outcome.ts";
 import { findRollout, readRollout, type TurnEnd } from "./rollout.ts";
 import type { Ending, RunSetting } from "./setting.ts";
@@ -11,8 +12,6 @@ interface Continuation {
   readonly input: string;
 }
 
-/** A run that is over waits no longer than this for the broker. */
-const WITHIN_MS = 5_000;
 const LIMITS: readonly Report["outcome"][] = ["OUTCOME_USAGE_LIMIT", "OUTCOME_RATE_LIMIT", "OUTCOME_BILLING"];
 
 /**
@@ -73,17 +72,6 @@ async function lastTurn(
     if (path !== undefined) turns.push({ turn: await readRollout(path, since), threadId });
   }
   return turns.findLast(({ turn }) => turn.error !== undefined) ?? turns.at(-1);
-}
-
-/** A run may take longer than a lease can be reported. */
-async function livingLease(broker: Broker, { lease }: Acquired): Promise<Acquired["lease"]> {
-  if (lease.expireTime.getTime() > Date.now()) return lease;
-  const { provider, profile } = lease;
-  return (await broker.acquire({ provider, profile }, { timeoutMs: WITHIN_MS })).lease;
-}
-
-async function letGo(broker: Broker, lease: Acquired["lease"]): Promise<void> {
-  await broker.release(lease, { timeoutMs: WITHIN_MS }).catch(() => {});
 }
 
 function tell(

@@ -2,24 +2,19 @@ import { createReadStream } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-
-/** One usage window as Codex writes it down. */
-export interface RolloutWindow {
-  readonly usedPercent: number;
-  readonly windowMinutes?: number;
-  readonly resetsAtSec?: number;
-}
+import { type Fields, fieldsIn, fieldsOf } from "./fields.ts";
+import { type TurnError, turnErrorOf, type Windows, windowsOf } from "./turn.ts";
 
 /** What came of the last turn of a thread since some moment. */
 export interface TurnEnd {
-  readonly windows: Readonly<Record<string, RolloutWindow>>;
+  readonly windows: Windows;
   /** What the user said. Empty: it did not get that far. */
   readonly prompt: string;
   readonly model?: string;
   /** False: no turn has ended. */
   readonly isOver: boolean;
-  /** Absent: it went well. `code` such as `usage_limit_exceeded`. */
-  readonly error?: { readonly code: string; readonly message: string; readonly httpStatus?: number };
+  /** Absent: it went well. */
+  readonly error?: TurnError;
 }
 
 interface Line {
@@ -27,7 +22,6 @@ interface Line {
   readonly type: unknown;
   readonly payload: Fields;
 }
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Only these lines are looked at; the others may be long. */
 const TELLING = /"(?:token_count|task_complete|turn_context|task_started|UserMessage)"/;
@@ -64,14 +58,10 @@ export async function readRollout(path: string, since: Date): Promise<TurnEnd> {
   return end;
 }
 
-function lineOf(text: string): Line | undefined {
-  try {
-    const line = fieldsOf(JSON.parse(text));
-    return { atMs: Date.parse(String(line.timestamp)), type: line.type, payload: fieldsOf(line.payload) };
-  } catch {
-    // The last line of a killed Codex may be cut.
-    return undefined;
-  }
+/** The last line of a killed Codex may be cut. */
+function lineOf(text: string): Line {
+  const { timestamp, type, payload } = fieldsIn(text);
+  return { atMs: Date.parse(String(timestamp)), type, payload: fieldsOf(payload) };
 }
 
 function after(end: TurnEnd, { type, payload }: Line): TurnEnd {
@@ -93,42 +83,12 @@ function after(end: TurnEnd, { type, payload }: Line): TurnEnd {
   }
 }
 
-function windowsOf(limits: Fields): TurnEnd["windows"] {
-  const windows: Record<string, RolloutWindow> = {};
-  for (const name of ["primary", "secondary"]) {
-    const window = fieldsOf(limits[name]);
-    const usedPercent = numberOf(window.used_percent);
-    const windowMinutes = numberOf(window.window_minutes);
-    const resetsAtSec = numberOf(window.resets_at);
-    if (usedPercent === undefined) continue;
-    windows[name] = {
-      usedPercent,
-      ...(windowMinutes !== undefined && { windowMinutes }),
-      ...(resetsAtSec !== undefined && { resetsAtSec }),
-    };
-  }
-  return windows;
-}
-
 function promptOf({ type, content }: Fields): Pick<TurnEnd, "prompt"> | undefined {
   if (type !== "UserMessage" || !Array.isArray(content)) return undefined;
   const texts = content.map((part) => fieldsOf(part).text).filter((text) => typeof text === "string");
   return { prompt: texts.join("\n") };
 }
 
-/** Codes stand alone, or as the only key of an object with more. */
 function errorOf({ message, codex_error_info: info }: Fields): Pick<TurnEnd, "error"> {
-  if (typeof message !== "string") return {};
-  const [code = "", more] = typeof info === "string" ? [info] : (Object.entries(fieldsOf(info))[0] ?? []);
-  const httpStatus = numberOf(fieldsOf(more).http_status_code);
-  return { error: { code, message, ...(httpStatus !== undefined && { httpStatus }) } };
-}
-
-/** The fields of an object; none of anything else. */
-function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null ? (value as Fields) : {};
-}
-
-function numberOf(value: unknown): number | undefined {
-  return typeof value === "number" ? value : undefined;
+  return typeof message === "string" ? { error: turnErrorOf(message, info) } : {};
 }

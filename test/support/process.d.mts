@@ -31,6 +31,8 @@ export interface Running {
    */
   line(pattern: RegExp): Promise<RegExpMatchArray>;
   readonly exited: Promise<Exit>;
+  /** Closes our ends of its standard streams, as if this process were gone. */
+  hangUp(): void;
   /** Sends a signal (SIGTERM unless named) and resolves when the process is gone. */
   kill(signal?: NodeJS.Signals): Promise<Exit>;
 }

@@ -40,6 +40,9 @@ export async function start(command, args, options = {}) {
     send: (line) => void child.stdin.write(`${line}\n`),
     line: (pattern) => output.line(pattern, `${command} ${args.join(" ")}`),
     exited,
+    hangUp() {
+      for (const stream of child.stdio) stream.destroy();
+    },
     kill(signal = "SIGTERM") {
       child.kill(signal);
       return exited;
