@@ -43,8 +43,9 @@ export async function startPipedChild(
   program: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
+  stderr: "inherit" | "ignore" = "inherit",
 ): Promise<PipedChild> {
-  const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"], env });
+  const child = spawn(program, args, { stdio: ["pipe", "pipe", stderr], env });
   await once(child, "spawn");
   const { stdin, stdout } = child;
   // A program that ends before it has read everything is no failure of ours.

@@ -3,6 +3,7 @@ import { connect } from "../client/index.ts";
 import { ownPlaces } from "../places.ts";
 import { type CodexCall, readCall } from "./arguments.ts";
 import { startChild } from "./child.ts";
+import { copyDatabases, databasesPlace, makeDatabases } from "./databases.ts";
 import { LaunchError } from "./error.ts";
 import { linkUserHome, userHomeOf } from "./home.ts";
 import { hireJanitor } from "./janitor.ts";
@@ -56,33 +57,43 @@ export async function launchCodex(
     const wanted = { provider: PROVIDER, sessionId, profile, model, failover };
     return await serveAppServer({ broker, program, args, env, note, options: wanted });
   }
-  const granted = await broker.acquire({
+  const acquired = broker.acquire({
     provider: PROVIDER,
     ...(options.profile !== undefined && { profile: options.profile }),
     ...(options.session !== undefined && { sessionId: options.session }),
     ...(model !== undefined && { model }),
   });
-  const root = homesRoot(ownPlaces(place.env).stateDir);
+  // What needs no credential is done meanwhile.
+  acquired.catch(() => {});
+  const { stateDir } = ownPlaces(place.env);
+  const root = homesRoot(stateDir);
   const sweep = sweepHomes(root).catch(() => {});
   const home = makeHome(root);
   const janitor = hireJanitor(home);
+  const databases = databasesPlace(program, stateDir);
+  let makesDatabases = false;
   try {
     const userHome = userHomeOf(place.env, root);
     linkUserHome(home, userHome);
+    const hasDatabases = copyDatabases(databases, home);
     const { env, setAside } = codexEnvironment(place.env);
     const own = codexArguments(home);
+    const granted = await acquired;
     for (const name of setAside) place.note(`${name} is set aside: this run uses ${granted.lease.profile}`);
-    return await runToTheEnd(granted, {
+    const code = await runToTheEnd(granted, {
       ...{ broker, program, home, userHome, janitor, note: place.note },
       env: { ...env, CODEX_HOME: home },
       args: [...own, ...args],
       resumed: options.failover && canResume(call) ? (id) => [...own, ...call.resume(id)] : undefined,
       threadId: call.threadId,
     });
+    makesDatabases = code === 0 && !hasDatabases;
+    return code;
   } finally {
     await rm(home, { recursive: true, force: true });
     await sweep;
     janitor.dismiss();
+    if (makesDatabases) await makeDatabases(program, databases, codexEnvironment(place.env).env);
   }
 }
 

@@ -68,7 +68,7 @@ async function lastTurn(
 ): Promise<{ readonly turn: TurnEnd; readonly threadId: string } | undefined> {
   const turns: { turn: TurnEnd; threadId: string }[] = [];
   for (const threadId of threads) {
-    const path = await findRollout(userHome, threadId);
+    const path = findRollout(userHome, threadId);
     if (path !== undefined) turns.push({ turn: await readRollout(path, since), threadId });
   }
   return turns.findLast(({ turn }) => turn.error !== undefined) ?? turns.at(-1);

@@ -1,8 +1,7 @@
-import { createReadStream } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { createReadStream, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { type Fields, fieldsIn, fieldsOf } from "./fields.ts";
+import { linesOf } from "./lines.ts";
 import { type TurnError, turnErrorOf, type Windows, windowsOf } from "./turn.ts";
 
 /** What came of the last turn of a thread since some moment. */
@@ -24,20 +23,22 @@ interface Line {
 }
 
 /** Only these lines are looked at; the others may be long. */
-const TELLING = /"(?:token_count|task_complete|turn_context|task_started|UserMessage)"/;
+const TELLING = ["token_count", "task_complete", "turn_context", "task_started", "UserMessage"].map(
+  (word) => `"${word}"`,
+);
 
 /** The rollout of a thread under the user's home; undefined if it was never written. */
-export async function findRollout(userHome: string, threadId: string): Promise<string | undefined> {
+export function findRollout(userHome: string, threadId: string): string | undefined {
   const ending = `${threadId}.jsonl`;
-  const search = async (directory: string, depth: number): Promise<string | undefined> => {
+  const search = (directory: string, depth: number): string | undefined => {
     // Years, months and days: the newest first.
-    const names = (await readdir(directory).catch(() => [])).sort().reverse();
+    const names = entries(directory).sort().reverse();
     if (depth === 0) {
       const name = names.find((one) => one.endsWith(ending));
       return name === undefined ? undefined : join(directory, name);
     }
     for (const name of names) {
-      const found = await search(join(directory, name), depth - 1);
+      const found = search(join(directory, name), depth - 1);
       if (found !== undefined) return found;
     }
     return undefined;
@@ -45,14 +46,19 @@ export async function findRollout(userHome: string, threadId: string): Promise<s
   return search(join(userHome, "sessions"), 3);
 }
 
+function entries(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
 /** Reads what a rollout says about the time since `since` (format of Codex 0.169, measured). */
 export async function readRollout(path: string, since: Date): Promise<TurnEnd> {
   let end: TurnEnd = { windows: {}, prompt: "", isOver: false };
-  for await (const text of createInterface({
-    input: createReadStream(path),
-    crlfDelay: Number.POSITIVE_INFINITY,
-  })) {
-    const line = TELLING.test(text) ? lineOf(text) : undefined;
+  for await (const bytes of linesOf(createReadStream(path))) {
+    const line = TELLING.some((word) => bytes.includes(word)) ? lineOf(bytes.toString("utf8")) : undefined;
     if (line !== undefined && line.atMs >= since.getTime()) end = after(end, line);
   }
   return end;

@@ -33,7 +33,7 @@ async function runOnce(
   { broker, program, env, home, userHome, janitor, note, threadId }: RunSetting,
 ): Promise<Ending> {
   const write = (credential: Acquired["credential"]) => writeAuth(home, credential, new Date());
-  await write(granted.credential);
+  write(granted.credential);
   const since = new Date();
   const threads = watchThreads(userHome);
   const troubles: unknown[] = [];
@@ -44,7 +44,7 @@ async function runOnce(
     const keeper = keep(broker, granted, write, (error) => void troubles.push(error));
     const code = await child.ended;
     janitor.watches(undefined);
-    await keeper.stop();
+    keeper.stop();
     const seen = threads.stop();
     return {
       code,
