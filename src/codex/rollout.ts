@@ -1,6 +1,7 @@
 import { createReadStream, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Fields, fieldsIn, fieldsOf } from "./fields.ts";
+import { SESSIONS } from "./home.ts";
 import { linesOf } from "./lines.ts";
 import { type TurnError, turnErrorOf, type Windows, windowsOf } from "./turn.ts";
 
@@ -27,8 +28,8 @@ const TELLING = ["token_count", "task_complete", "turn_context", "task_started",
   (word) => `"${word}"`,
 );
 
-/** The rollout of a thread under the user's home; undefined if it was never written. */
-export function findRollout(userHome: string, threadId: string): string | undefined {
+/** The rollout of a thread under a home of Codex; undefined if it was never written. */
+export function findRollout(home: string, threadId: string): string | undefined {
   const ending = `${threadId}.jsonl`;
   const search = (directory: string, depth: number): string | undefined => {
     // Years, months and days: the newest first.
@@ -43,7 +44,7 @@ export function findRollout(userHome: string, threadId: string): string | undefi
     }
     return undefined;
   };
-  return search(join(userHome, "sessions"), 3);
+  return search(join(home, SESSIONS), 3);
 }
 
 function entries(directory: string): string[] {

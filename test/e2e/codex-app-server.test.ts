@@ -1,11 +1,18 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { startAppServer } from "../support/app-server-client.ts";
 import { HOUR, MINUTE } from "../support/broker-world.ts";
 import { runs, says } from "../support/codex-backend.mjs";
-import { type CodexWorld, codexWorld, hasNamespaces, homesOf, tokens } from "../support/codex-world.ts";
+import {
+  type CodexWorld,
+  codexWorld,
+  filesBelow,
+  hasNamespaces,
+  homesOf,
+  tokens,
+} from "../support/codex-world.ts";
 import { usageLimitReached } from "../support/model-api.mjs";
 import { json } from "../support/token-endpoint.ts";
 import { until } from "../support/until.ts";
@@ -255,9 +262,4 @@ function renewal({ broker }: CodexWorld, name: string): string {
   };
   broker.token.always(() => json(200, fields));
   return accessToken;
-}
-
-function filesBelow(directory: string): readonly string[] {
-  const found = readdirSync(directory, { recursive: true, withFileTypes: true });
-  return found.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
 }

@@ -1,8 +1,15 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { says } from "../support/codex-backend.mjs";
-import { type CodexWorld, codexWorld, HOMES, hasNamespaces, homesOf } from "../support/codex-world.ts";
+import {
+  type CodexWorld,
+  codexWorld,
+  filesBelow,
+  HOMES,
+  hasNamespaces,
+  homesOf,
+} from "../support/codex-world.ts";
 import type { Running } from "../support/process.mjs";
 import { until } from "../support/until.ts";
 
@@ -98,11 +105,6 @@ describe.skipIf(!(await hasNamespaces()))("what a run of codex leaves", () => {
 
 function ownNamespace(): string {
   return /\d+/.exec(readlinkSync("/proc/self/ns/pid"))?.[0] ?? "";
-}
-
-function filesBelow(directory: string): readonly string[] {
-  const found = readdirSync(directory, { recursive: true, withFileTypes: true });
-  return found.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
 }
 
 function holdsRefreshToken(path: string): boolean {

@@ -154,11 +154,25 @@ async function rollouts(codexHome: string): Promise<readonly string[]> {
     .map((name) => join(sessions, name));
 }
 
+/** Ids of the user's threads, the oldest first. */
+export async function threads(codexHome: string): Promise<readonly string[]> {
+  const paths = await rollouts(codexHome);
+  return paths.map((path) =>
+    path.slice(-"01234567-0123-0123-0123-0123456789ab.jsonl".length, -".jsonl".length),
+  );
+}
+
 /** The id of the only thread there is. */
 export async function onlyThread(codexHome: string): Promise<string> {
-  const [path, ...others] = await rollouts(codexHome);
-  if (path === undefined || others.length > 0) throw new Error(`threads: ${[path, ...others]}`);
-  return path.slice(-"01234567-0123-0123-0123-0123456789ab.jsonl".length, -".jsonl".length);
+  const [id, ...others] = await threads(codexHome);
+  if (id === undefined || others.length > 0) throw new Error(`threads: ${[id, ...others]}`);
+  return id;
+}
+
+/** Paths of all files, those behind links left away. */
+export function filesBelow(directory: string): readonly string[] {
+  const found = readdirSync(directory, { recursive: true, withFileTypes: true });
+  return found.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
 }
 
 /** A backend in plain http counts only as a provider of the user's own; the rest only keeps runs short. */
