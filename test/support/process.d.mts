@@ -25,6 +25,8 @@ export interface Running {
   stderr(): string;
   /** Writes one line to its standard input. */
   send(line: string): void;
+  /** Writes to its standard input, as it is. */
+  type(text: string): void;
   /**
    * Resolves with the match as soon as a line of either stream, past or to come, matches. Rejects
    * with what it wrote if it ends first.

@@ -38,6 +38,7 @@ export async function start(command, args, options = {}) {
     stdout: () => output.text.stdout,
     stderr: () => output.text.stderr,
     send: (line) => void child.stdin.write(`${line}\n`),
+    type: (text) => void child.stdin.write(text),
     line: (pattern) => output.line(pattern, `${command} ${args.join(" ")}`),
     exited,
     hangUp() {

@@ -1,0 +1,68 @@
+import { appendFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { HOUR } from "../support/broker-world.ts";
+import { says } from "../support/codex-backend.mjs";
+import { codexWorld, hasNamespaces, homesOf, onlyThread } from "../support/codex-world.ts";
+import { usageLimitReached } from "../support/model-api.mjs";
+import type { Running } from "../support/process.mjs";
+import { hasTerminal } from "../support/terminal.ts";
+import { until } from "../support/until.ts";
+
+const ESC = "\u001b";
+/** No question whether another model is to be used. */
+const QUIET = "[notice]\nhide_rate_limit_model_nudge = true\n";
+const CTRL_C = "\u0003";
+
+describe.skipIf(!(await hasNamespaces()) || !hasTerminal)("codex on a terminal", () => {
+  test("at a usage limit it says which command goes on with the next account, and that does", async () => {
+    const world = await codexWorld({ tls: true });
+    const { backend, codexHome, work, login, startOnTerminal } = world;
+    for (const name of ["a", "b"]) await login(name);
+    await appendFile(
+      join(codexHome, "config.toml"),
+      `[projects."${work}"]\ntrust_level = "trusted"\n${QUIET}`,
+    );
+    const resetsAtMs = Date.now() + 3 * HOUR;
+    backend.model = ({ account }) =>
+      account === "acct-a" ? usageLimitReached({ resetsAtMs }) : says("whistling");
+
+    const first = await startOnTerminal(["a task for the terminal"]);
+    await greet(first);
+    await until(() => first.stdout().includes("usage limit"));
+    await quit(first);
+    const thread = await onlyThread(codexHome);
+    expect(first.stdout()).toMatch(/auth-broker: openai-codex:a is at its limit until .*/);
+    expect(first.stdout()).toContain(
+      `\`auth-broker codex -- resume ${thread}\` goes on with the next account`,
+    );
+
+    const second = await startOnTerminal(["resume", thread, "go on"]);
+    await greet(second);
+    await until(() => second.stdout().includes("whistling"));
+    await quit(second);
+    const { account, body } = backend.modelRequests().at(-1) ?? { account: "", body: "" };
+    expect(account).toBe("acct-b");
+    expect(["a task for the terminal", "go on"].filter((text) => body.includes(text))).toHaveLength(2);
+    expect([...homesOf(first.pid), ...homesOf(second.pid)]).toEqual([]);
+    await until(() => world.processes().length === 0);
+  });
+});
+
+/** Answers where the cursor is, as a terminal does. */
+async function greet(running: Running): Promise<void> {
+  await until(() => running.stdout().includes(`${ESC}[6n`));
+  running.type(`${ESC}[1;1R`);
+}
+
+/** The first Ctrl-C may only close or interrupt something. One too many would be for the launcher. */
+async function quit(running: Running): Promise<void> {
+  const isLeaving = () =>
+    running.stdout().includes("Shutting down") || running.stdout().includes(`${ESC}[?1049l`);
+  while (!isLeaving()) {
+    const shown = running.stdout().length;
+    running.type(CTRL_C);
+    await until(() => running.stdout().length > shown);
+  }
+  await running.exited;
+}
