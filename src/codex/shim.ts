@@ -14,6 +14,7 @@ import {
 } from "./app-server.ts";
 import { linesOf, write } from "./lines.ts";
 import { isOther, type Loan } from "./loan.ts";
+import { reasonOf } from "./reason.ts";
 import type { Windows } from "./turn.ts";
 
 /** Both ends of a conversation with an app-server. */
@@ -121,17 +122,22 @@ export class Shim {
 
   /** Sees to it that the server has the credential that should serve now. */
   async #ready(model?: string): Promise<Acquired> {
-    const before = this.#loan.current;
     const granted = await this.#loan.take(model);
-    if (isOther(granted, before)) {
-      const error = await this.#logIn(granted);
-      if (error !== undefined)
-        throw new Error(`Codex refuses the login of ${granted.lease.profile}: ${error}`);
-      const { profile } = granted.lease;
-      if (before !== undefined && before.lease.profile !== profile)
-        this.#note(`Codex goes on with ${profile}`);
-    } else this.#loan.holds(granted);
+    if (isOther(granted, this.#loan.current)) await this.#change(granted);
+    else this.#loan.holds(granted);
     return granted;
+  }
+
+  /**
+   * Logs the server in with another credential. In the middle of a turn too: an answer that names another
+   * account without a login before it would end the turn (0.169, measured).
+   */
+  async #change(granted: Acquired): Promise<void> {
+    const before = this.#loan.current?.lease.profile;
+    const { profile } = granted.lease;
+    const error = await this.#logIn(granted);
+    if (error !== undefined) throw new Error(`Codex refuses the login of ${profile}: ${error}`);
+    if (before !== undefined && before !== profile) this.#note(`Codex goes on with ${profile}`);
   }
 
   /** Logs the server in. With a `clientId` the answer goes to the client. Resolves with the server's error. */
@@ -202,6 +208,7 @@ export class Shim {
     try {
       const granted = await this.#loan.renew();
       const answer = refreshAnswer(id, granted.credential);
+      if (granted.lease.profile !== this.#loan.current?.lease.profile) await this.#change(granted);
       this.#loan.holds(granted);
       // What comes of the running turns is said of the new one from now on.
       for (const thread of this.#turns.keys()) this.#turns.set(thread, granted);
@@ -228,22 +235,4 @@ export class Shim {
     const model = this.#models.get(threadId);
     this.#loan.report({ granted, model, windows: this.#windows, isOver, error });
   }
-}
-
-/** A failure as JSON-RPC tells it. Clients read the words, so they say what a provider would say of a limit. */
-function reasonOf(error: unknown): [message: string, data: object] {
-  const { message, reason = "", retryTime, help, profiles } = error as Partial<Failure> & Error;
-  const seconds = retryTime === undefined ? 0 : Math.ceil((retryTime.getTime() - Date.now()) / 1_000);
-  const isLimit = reason === "ALL_COOLING_DOWN";
-  const text = isLimit
-    ? `429 usage limit: ${message}; Retry-After: ${Math.max(seconds, 1)} seconds`
-    : message;
-  return [text, { reason, retryTime, help, profiles }];
-}
-
-interface Failure {
-  readonly reason: string;
-  readonly retryTime: Date;
-  readonly help: string;
-  readonly profiles: unknown;
 }

@@ -27,7 +27,7 @@ const OWN_LOGIN = {
 
 describe.skipIf(!(await hasNamespaces()))("codex app-server on borrowed credentials", () => {
   test("a client's own login is answered as such, but the broker's credential is used, and kept in memory", async () => {
-    const world = await codexWorld();
+    const world = await codexWorld({ tls: true });
     const token = await world.login("a");
     const own = '{"auth_mode":"chatgpt","OPENAI_API_KEY":null, "tokens":null}';
     await writeFile(join(world.codexHome, "auth.json"), own);
@@ -52,11 +52,11 @@ describe.skipIf(!(await hasNamespaces()))("codex app-server on borrowed credenti
   });
 
   test("a client that never logs in gets a login, and no answer to what it did not ask", async () => {
-    const world = await codexWorld();
+    const world = await codexWorld({ tls: true });
     const token = await world.login("a");
     const client = await startAppServer(world);
-    expect(await client.request("getAuthStatus", {})).toMatchObject({
-      result: { authMethod: "chatgptAuthTokens" },
+    expect(await client.request("account/read", {})).toMatchObject({
+      result: { account: { type: "chatgpt", planType: "plus" } },
     });
     expect(await client.turn(await client.thread(), "hello")).toMatchObject({ status: "completed" });
     expect(world.backend.modelRequests()).toMatchObject([{ token, account: "acct-a" }]);
@@ -64,7 +64,7 @@ describe.skipIf(!(await hasNamespaces()))("codex app-server on borrowed credenti
   });
 
   test("a refused token is renewed within the turn, once, by the broker, and the client hears nothing of it", async () => {
-    const world = await codexWorld();
+    const world = await codexWorld({ tls: true });
     const first = await world.login("a");
     const renewed = renewal(world, "a");
     world.backend.model = ({ body }) => {
@@ -90,7 +90,7 @@ describe.skipIf(!(await hasNamespaces()))("codex app-server on borrowed credenti
   });
 
   test("a token that the broker renewed is used from the next turn on, without a refusal", async () => {
-    const world = await codexWorld();
+    const world = await codexWorld({ tls: true });
     await world.login("a", HOUR);
     const renewed = renewal(world, "a");
     const client = await startAppServer(world);
@@ -104,8 +104,43 @@ describe.skipIf(!(await hasNamespaces()))("codex app-server on borrowed credenti
     expect(world.backend.modelRequests()[1]?.token).toBe(renewed);
   });
 
+  test("where a refused token cannot be renewed the turn goes on with the next account", async () => {
+    const world = await codexWorld({ tls: true });
+    const first = await world.login("a");
+    const second = await world.login("b");
+    world.broker.token.always(() => json(400, { error: "invalid_grant" }));
+    const client = await startAppServer(world);
+    const thread = await client.thread();
+    await client.turn(thread, "the first");
+    world.backend.refuse(first);
+    expect(await client.turn(thread, "the second")).toMatchObject({ status: "completed" });
+    const requests = world.backend.modelRequests();
+    expect(requests.map(({ token }) => token)).toEqual([first, first, second]);
+    expect(requests[2]?.body).toContain("the first");
+    expect((await world.broker.get("openai-codex:a")).state).toBe("PROFILE_STATE_NEEDS_LOGIN");
+  });
+
+  test("an API key serves a client as well, and the thread moves to it from a login and back", async () => {
+    const world = await codexWorld({
+      tls: true,
+      config: { providers: { "openai-codex": { meteredFallback: true } } },
+    });
+    const token = await world.login("a");
+    await world.broker.putKey("openai-codex:key");
+    const client = await startAppServer(world);
+    const thread = await client.thread();
+    await client.turn(thread, "the first");
+    await world.broker.update({ profile: "openai-codex:a", enabled: false });
+    await client.turn(thread, "the second");
+    await world.broker.update({ profile: "openai-codex:a", enabled: true });
+    await world.broker.update({ profile: "openai-codex:key", enabled: false });
+    await client.turn(thread, "the third");
+    const sent = world.backend.modelRequests().map((request) => request.token);
+    expect(sent).toEqual([token, "sk-FAKE-key", token]);
+  });
+
   test("at a usage limit the turn fails as it does without a broker, and the thread goes on with the next account", async () => {
-    const world = await codexWorld();
+    const world = await codexWorld({ tls: true });
     await world.login("a");
     await world.login("b");
     const resetsAtMs = Math.floor(world.broker.nowMs / 1000) * 1000 + 3 * HOUR;
@@ -133,7 +168,7 @@ describe.skipIf(!(await hasNamespaces()))("codex app-server on borrowed credenti
   });
 
   test("with every account at its limit a turn is refused with the reason and the time, and nobody is asked", async () => {
-    const world = await codexWorld();
+    const world = await codexWorld({ tls: true });
     await world.login("a");
     world.backend.model = () => usageLimitReached({ resetsAtMs: Date.now() + 3 * HOUR });
     const client = await startAppServer(world);
@@ -149,7 +184,7 @@ describe.skipIf(!(await hasNamespaces()))("codex app-server on borrowed credenti
   });
 
   test("what a turn has used up is known to the broker while the thread goes on", async () => {
-    const world = await codexWorld();
+    const world = await codexWorld({ tls: true });
     await world.login("a");
     const resetsAtSec = Math.floor(world.broker.nowMs / 1000) + 3_600;
     world.backend.model = () =>
@@ -168,7 +203,7 @@ describe.skipIf(!(await hasNamespaces()))("codex app-server on borrowed credenti
   });
 
   test("a login that would bring a refresh token of its own is refused, and names the broker's", async () => {
-    const world = await codexWorld();
+    const world = await codexWorld({ tls: true });
     await world.login("a");
     const client = await startAppServer(world);
     for (const type of ["chatgpt", "chatgptDeviceCode"]) {
@@ -179,7 +214,7 @@ describe.skipIf(!(await hasNamespaces()))("codex app-server on borrowed credenti
   });
 
   test("a broker that is away does not hold up a thread that has a login", async () => {
-    const world = await codexWorld();
+    const world = await codexWorld({ tls: true });
     const token = await world.login("a");
     const client = await startAppServer(world);
     const thread = await client.thread();
@@ -192,7 +227,7 @@ describe.skipIf(!(await hasNamespaces()))("codex app-server on borrowed credenti
   test.for(["hangs up", "is killed with the shim"])(
     "when the client %s in the middle of a turn nothing is left",
     async (how) => {
-      const world = await codexWorld();
+      const world = await codexWorld({ tls: true });
       await world.login("a");
       world.backend.model = () => new Promise(() => {});
       const client = await startAppServer(world);
@@ -207,7 +242,7 @@ describe.skipIf(!(await hasNamespaces()))("codex app-server on borrowed credenti
   );
 
   test("an app-server that does not end with its client is ended", async () => {
-    const world = await codexWorld();
+    const world = await codexWorld({ tls: true });
     await writeFile(join(world.work, "codex"), "#!/bin/sh\necho here\nexec sleep 1000", { mode: 0o755 });
     const running = await world.start(["app-server"], { env: { PATH: `${world.work}:/usr/bin:/bin` } });
     await running.line(/^here$/);
@@ -215,7 +250,7 @@ describe.skipIf(!(await hasNamespaces()))("codex app-server on borrowed credenti
   });
 
   test("an app-server that ends by itself ends the shim with its own code, the client still there", async () => {
-    const world = await codexWorld();
+    const world = await codexWorld({ tls: true });
     await world.login("a");
     const client = await startAppServer(world);
     const children = readFileSync(`/proc/${client.running.pid}/task/${client.running.pid}/children`, "utf8");
@@ -224,7 +259,7 @@ describe.skipIf(!(await hasNamespaces()))("codex app-server on borrowed credenti
   });
 
   test("it lives in the home that its client names, and takes the settings that its client adds", async () => {
-    const world = await codexWorld();
+    const world = await codexWorld({ tls: true });
     const token = await world.login("a");
     const args = [
       "-c",
@@ -242,7 +277,7 @@ describe.skipIf(!(await hasNamespaces()))("codex app-server on borrowed credenti
   });
 
   test("a prompt as long as Codex takes one goes through", async () => {
-    const world = await codexWorld();
+    const world = await codexWorld({ tls: true });
     await world.login("a");
     const client = await startAppServer(world);
     const text = "äö".repeat(250_000);
