@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { constants, copyFileSync, existsSync, readdirSync, realpathSync, statSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { makeDirectories } from "../make-directories.ts";
 import { startPipedChild } from "./child.ts";
 
 const DATABASE = /\.sqlite(?:-wal)?$/;
@@ -27,7 +28,7 @@ export function copyDatabases(place: string, home: string): boolean {
 /** Has Codex make empty databases for the runs to come. If that fails, each run makes its own. */
 export async function makeDatabases(program: string, place: string, env: NodeJS.ProcessEnv): Promise<void> {
   const parent = dirname(place);
-  await mkdir(parent, { recursive: true, mode: 0o700 });
+  makeDirectories(parent, 0o700);
   const made = await mkdtemp(`${place}.`);
   try {
     const child = await startPipedChild(program, ARGUMENTS, { ...env, CODEX_HOME: made }, "ignore");
