@@ -32,7 +32,6 @@ export async function serveAppServer(setting: ServeSetting): Promise<number> {
   const sessionId = options.sessionId ?? `codex-app-server-${randomUUID()}`;
   const child = await startPipedChild(program, [...args, ...APP_SERVER_ARGUMENTS], env);
   const { stdin: input, stdout: output } = process;
-  doNotBlock(output);
   const client = { input, output };
   const loan = new Loan(broker, { ...options, sessionId }, note);
   const shim = new Shim({ client, server: { input: child.stdout, output: child.stdin } }, loan, note);
@@ -49,13 +48,4 @@ export async function serveAppServer(setting: ServeSetting): Promise<number> {
 function leave(child: PipedChild): void {
   child.stdin.end();
   for (const [signal, ms] of LEAVING) setTimeout(() => child.kill(signal), ms).unref();
-}
-
-/**
- * Node writes to a pipe with a call that waits for its reader; meanwhile nothing else would happen here, and
- * the app-server waits for answers of ours.
- */
-function doNotBlock(stream: NodeJS.WriteStream): void {
-  const { _handle: handle } = stream as { readonly _handle?: { setBlocking?(on: boolean): void } };
-  handle?.setBlocking?.(false);
 }

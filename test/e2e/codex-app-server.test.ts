@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,6 +10,7 @@ import { runs, says } from "../support/codex-backend.mjs";
 import {
   type CodexWorld,
   codexWorld,
+  DROP_IN,
   filesBelow,
   hasNamespaces,
   homesOf,
@@ -247,6 +250,22 @@ describe.skipIf(!(await hasNamespaces()))("codex app-server on borrowed credenti
     const running = await world.start(["app-server"], { env: { PATH: `${world.work}:/usr/bin:/bin` } });
     await running.line(/^here$/);
     expect(await running.exited).toMatchObject({ code: 143 });
+  });
+
+  test("a client that writes before it reads is not held up by what the server says", async () => {
+    const world = await codexWorld();
+    const talkative = '#!/bin/sh\nyes "{}" &\ncat >/dev/null\nkill $!';
+    await writeFile(join(world.work, "codex"), talkative, { mode: 0o755 });
+    const env = { ...world.env, PATH: `${world.work}:/usr/bin:/bin` };
+    const shim = spawn(process.execPath, [DROP_IN, "app-server"], {
+      env,
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    await once(shim.stdout, "readable");
+    shim.stdin.end(`${"x".repeat(4_000_000)}\n`);
+    await once(shim.stdin, "finish");
+    shim.kill("SIGKILL");
+    await once(shim, "exit");
   });
 
   test("an app-server that ends by itself ends the shim with its own code, the client still there", async () => {

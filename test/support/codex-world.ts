@@ -11,7 +11,7 @@ import { startOnTerminal } from "./terminal.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const MAIN = join(ROOT, "dist/cli/main.js");
-const DROP_IN = join(ROOT, "dist/cli/codex-main.js");
+export const DROP_IN = join(ROOT, "dist/cli/codex-main.js");
 const RELAY = join(import.meta.dirname, "loopback-relay.mjs");
 /** Where private homes are made. */
 export const HOMES = `/dev/shm/auth-broker-${process.geteuid?.()}`;
