@@ -56,7 +56,7 @@ describe.skipIf(!(await hasNamespaces()))("what a run of codex leaves", () => {
     const world = await codexWorld();
     await world.login("a");
     const { running, goOn } = await waitingRun(world);
-    for (const pid of world.processes()) process.kill(pid, "SIGKILL");
+    for (const pid of world.processes()) kill(pid);
     await running.exited;
     await until(() => world.processes().length === 0);
     expect(homesOf(running.pid)).toHaveLength(1);
@@ -133,6 +133,15 @@ describe.skipIf(!(await hasNamespaces()))("what a run of codex leaves", () => {
     expect(world.backend.requests.filter(({ body }) => body.includes(token))).toEqual([]);
   });
 });
+
+/** A process may be gone by then. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
 
 function ownNamespace(): string {
   return /\d+/.exec(readlinkSync("/proc/self/ns/pid"))?.[0] ?? "";

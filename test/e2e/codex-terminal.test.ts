@@ -41,9 +41,10 @@ describe.skipIf(!(await hasNamespaces()) || !hasTerminal)("codex on a terminal",
     await greet(second);
     await until(() => second.stdout().includes("whistling"));
     await quit(second);
-    const { account, body } = backend.modelRequests().at(-1) ?? { account: "", body: "" };
-    expect(account).toBe("acct-b");
-    expect(["a task for the terminal", "go on"].filter((text) => body.includes(text))).toHaveLength(2);
+    // Codex may also ask for a title or the like.
+    const going = backend.modelRequests().filter(({ body }) => body.includes("go on"));
+    expect(new Set(going.map(({ account }) => account))).toEqual(new Set(["acct-b"]));
+    expect(going.some(({ body }) => body.includes("a task for the terminal"))).toBe(true);
     expect([...homesOf(first.pid), ...homesOf(second.pid)]).toEqual([]);
     await until(() => world.processes().length === 0);
   });
