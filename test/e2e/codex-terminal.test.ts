@@ -1,9 +1,10 @@
+import { readFileSync } from "node:fs";
 import { appendFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { HOUR } from "../support/broker-world.ts";
 import { says } from "../support/codex-backend.mjs";
-import { codexWorld, hasNamespaces, homesOf, onlyThread } from "../support/codex-world.ts";
+import { type CodexWorld, codexWorld, hasNamespaces, homesOf, onlyThread } from "../support/codex-world.ts";
 import { usageLimitReached } from "../support/model-api.mjs";
 import type { Running } from "../support/process.mjs";
 import { hasTerminal } from "../support/terminal.ts";
@@ -12,7 +13,6 @@ import { until } from "../support/until.ts";
 const ESC = "\u001b";
 /** No question whether another model is to be used. */
 const QUIET = "[notice]\nhide_rate_limit_model_nudge = true\n";
-const CTRL_C = "\u0003";
 
 describe.skipIf(!(await hasNamespaces()) || !hasTerminal)("codex on a terminal", () => {
   test("at a usage limit it says which command goes on with the next account, and that does", async () => {
@@ -29,8 +29,8 @@ describe.skipIf(!(await hasNamespaces()) || !hasTerminal)("codex on a terminal",
 
     const first = await startOnTerminal(["a task for the terminal"]);
     await greet(first);
-    await until(() => first.stdout().includes("usage limit"));
-    await quit(first);
+    await until(() => first.stdout().includes("state=error"));
+    await quit(world, first);
     const thread = await onlyThread(codexHome);
     expect(first.stdout()).toMatch(/auth-broker: openai-codex:a is at its limit until .*/);
     expect(first.stdout()).toContain(
@@ -39,8 +39,8 @@ describe.skipIf(!(await hasNamespaces()) || !hasTerminal)("codex on a terminal",
 
     const second = await startOnTerminal(["resume", thread, "go on"]);
     await greet(second);
-    await until(() => second.stdout().includes("whistling"));
-    await quit(second);
+    await backend.seen(({ body }) => body.includes("go on"));
+    await quit(world, second);
     // Codex may also ask for a title or the like.
     const going = backend.modelRequests().filter(({ body }) => body.includes("go on"));
     expect(new Set(going.map(({ account }) => account))).toEqual(new Set(["acct-b"]));
@@ -56,14 +56,9 @@ async function greet(running: Running): Promise<void> {
   running.type(`${ESC}[1;1R`);
 }
 
-/** The first Ctrl-C may only close or interrupt something. One too many would be for the launcher. */
-async function quit(running: Running): Promise<void> {
-  const isLeaving = () =>
-    running.stdout().includes("Shutting down") || running.stdout().includes(`${ESC}[?1049l`);
-  while (!isLeaving()) {
-    const shown = running.stdout().length;
-    running.type(CTRL_C);
-    await until(() => running.stdout().length > shown);
-  }
+/** Ends Codex itself, and waits for the launcher. A Ctrl-C may only close something, or come too late. */
+async function quit({ processes }: CodexWorld, running: Running): Promise<void> {
+  const isCodex = (pid: number) => /bin\/codex\0/.test(readFileSync(`/proc/${pid}/cmdline`, "latin1"));
+  for (const pid of processes().filter(isCodex)) process.kill(pid, "SIGTERM");
   await running.exited;
 }
