@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Credential, OAuthCredential } from "../client/index.ts";
 import { jwtClaims } from "../domain/jwt.ts";
@@ -7,21 +7,21 @@ import { LaunchError } from "./error.ts";
 
 /**
  * Writes `auth.json` of a private home, as a whole or not at all, and reads it back. A running Codex
- * takes it up at its next 401. Rejects with `LaunchError` for a credential that Codex would not take:
+ * takes it up at its next 401. Synchronous: Codex waits for it. Throws `LaunchError` for a credential that Codex would not take:
  * it drops a file that it cannot read without a word and sends its requests without a credential.
  */
-export async function writeAuth(home: string, credential: Credential, now: Date): Promise<void> {
+export function writeAuth(home: string, credential: Credential, now: Date): void {
   const path = join(home, "auth.json");
   const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
   const content = JSON.stringify(authFile(credential, now));
   try {
-    await writeFile(temporary, content, { mode: 0o600, flag: "wx" });
-    await rename(temporary, path);
+    writeFileSync(temporary, content, { mode: 0o600, flag: "wx" });
+    renameSync(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => {});
+    rmSync(temporary, { force: true });
     throw new LaunchError(74, `${path} cannot be written: ${(error as Error).message}`);
   }
-  if ((await readFile(path, "utf8")) !== content) {
+  if (readFileSync(path, "utf8") !== content) {
     throw new LaunchError(74, `${path} does not hold what was written into it`);
   }
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { constants } from "node:os";
+import type { Readable, Writable } from "node:stream";
 
 /** A terminal sends these to the program itself, so it would get them twice. */
 const FROM_TERMINAL: readonly NodeJS.Signals[] = ["SIGINT", "SIGQUIT", "SIGWINCH"];
@@ -28,6 +29,29 @@ export async function startChild(
   // A program that ends before it has read everything is no failure of ours.
   child.stdin?.on("error", () => {}).end(input);
   return { pid: child.pid ?? 0, ended: endOf(child) };
+}
+
+/** A program whose standard input and output are ours to write and read. */
+export interface PipedChild extends Child {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  kill(signal: NodeJS.Signals): void;
+}
+
+/** The same, but between the program and our own standard input and output stands the caller. */
+export async function startPipedChild(
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  stderr: "inherit" | "ignore" = "inherit",
+): Promise<PipedChild> {
+  const child = spawn(program, args, { stdio: ["pipe", "pipe", stderr], env });
+  await once(child, "spawn");
+  const { stdin, stdout } = child;
+  // A program that ends before it has read everything is no failure of ours.
+  stdin.on("error", () => {});
+  const kill = (signal: NodeJS.Signals) => void child.kill(signal);
+  return { pid: child.pid ?? 0, stdin, stdout, kill, ended: endOf(child) };
 }
 
 async function endOf(child: ChildProcess): Promise<number> {

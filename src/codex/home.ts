@@ -3,9 +3,11 @@ import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { makeDirectories } from "../make-directories.ts";
 
+/** Where threads are kept. */
+export const SESSIONS = "sessions";
 /** Directories of Codex that all runs of a user share; made if they are missing, so that they can be linked. */
 const SHARED_DIRECTORIES = [
-  ...["sessions", "archived_sessions", "prompts", "rules", "memories", "log", "shell_snapshots", "plugins"],
+  ...[SESSIONS, "archived_sessions", "prompts", "rules", "memories", "log", "shell_snapshots", "plugins"],
   ...["thread-writer-locks", "mcp-oauth-locks", ".tmp"],
 ];
 /** Files of the user that Codex may create during a run: linked even while they do not exist. */
@@ -36,13 +38,18 @@ export function userHomeOf(env: NodeJS.ProcessEnv, root: string): string {
 /**
  * Gives an empty private home everything of the user's own but the login: by links, so that settings,
  * sessions and history are the same with and without the broker (layout of Codex 0.169, measured).
+ * New threads of a home that `keepsThreads` is false for stay in it and go with it.
  * Synchronous: for so many links several times faster than the thread pool.
  */
-export function linkUserHome(home: string, userHome: string): void {
+export function linkUserHome(home: string, userHome: string, keepsThreads: boolean): void {
   for (const name of [...SHARED_DIRECTORIES, SKILLS]) makeDirectories(join(userHome, name));
   const found = readdirSync(userHome).filter((name) => !PRIVATE.has(name) && !DATABASE.test(name));
   const names = new Set([...SHARED_DIRECTORIES, ...SHARED_FILES, ...found]);
   names.delete(SKILLS);
+  if (!keepsThreads) {
+    names.delete(SESSIONS);
+    mkdirSync(join(home, SESSIONS));
+  }
   mkdirSync(join(home, SKILLS));
   for (const name of readdirSync(join(userHome, SKILLS)))
     if (name !== OWN_SKILLS) names.add(join(SKILLS, name));

@@ -4,8 +4,8 @@ import type { Acquired, Broker, Credential } from "../client/index.ts";
 export interface Keeper {
   /** What stands in the file now, and its lease. */
   current(): Acquired;
-  /** Resolves when nothing is written any more. */
-  stop(): Promise<void>;
+  /** Nothing is written any more. */
+  stop(): void;
 }
 
 /**
@@ -16,7 +16,7 @@ export interface Keeper {
 export function keep(
   broker: Broker,
   first: Acquired,
-  write: (credential: Credential) => Promise<void>,
+  write: (credential: Credential) => void,
   trouble: (error: unknown) => void,
 ): Keeper {
   const stop = new AbortController();
@@ -24,20 +24,17 @@ export function keep(
   const follow = async () => {
     const { provider, profile } = first.lease;
     for await (const { granted } of broker.watch({ provider, profile }, { signal: stop.signal })) {
-      if (granted === undefined || !isNewer(granted, current)) continue;
-      await write(granted.credential);
+      if (stop.signal.aborted || granted === undefined || !isNewer(granted, current)) continue;
+      write(granted.credential);
       current = granted;
     }
   };
-  const done = follow().catch((error: unknown) => {
+  follow().catch((error: unknown) => {
     if (!stop.signal.aborted) trouble(error);
   });
   return {
     current: () => current,
-    async stop() {
-      stop.abort();
-      await done;
-    },
+    stop: () => stop.abort(),
   };
 }
 

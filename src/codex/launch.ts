@@ -1,11 +1,13 @@
 import { rm } from "node:fs/promises";
-import { connect } from "../client/index.ts";
+import { type Acquired, type Broker, connect } from "../client/index.ts";
 import { ownPlaces } from "../places.ts";
 import { type CodexCall, readCall } from "./arguments.ts";
 import { startChild } from "./child.ts";
+import { copyDatabases, databasesPlace, makeDatabases } from "./databases.ts";
 import { LaunchError } from "./error.ts";
 import { linkUserHome, userHomeOf } from "./home.ts";
 import { hireJanitor } from "./janitor.ts";
+import { keepsThreads, planOf } from "./plan.ts";
 import { homesRoot, makeHome, sweepHomes } from "./private-home.ts";
 import { codexArguments, codexEnvironment, findCodex } from "./program.ts";
 import { runToTheEnd } from "./run.ts";
@@ -44,43 +46,87 @@ export async function launchCodex(
   const call = readCall(args);
   refuse(call);
   const program = findCodex(place.env, place.self);
-  if (call.isHelp || OFFLINE.has(call.command)) {
+  if (call.isHelp || OFFLINE.has(call.command) || isTool(call)) {
     return (await startChild(program, args, { env: place.env })).ended;
   }
   await using broker = await connect({ env: place.env });
   const model = options.model ?? call.model;
-  const granted = await broker.acquire({
+  if (call.isAppServer) {
+    const { serveAppServer } = await import("./serve.ts");
+    const { session: sessionId, profile, failover } = options;
+    const { env, note } = place;
+    const wanted = { provider: PROVIDER, sessionId, profile, model, failover };
+    return await serveAppServer({ broker, program, args, env, note, options: wanted });
+  }
+  const acquired = broker.acquire({
     provider: PROVIDER,
     ...(options.profile !== undefined && { profile: options.profile }),
     ...(options.session !== undefined && { sessionId: options.session }),
     ...(model !== undefined && { model }),
   });
-  const root = homesRoot(ownPlaces(place.env).stateDir);
+  return await runOnHome(call, args, options.failover, { ...place, broker, program, acquired });
+}
+
+/** What a run on a private home needs. */
+interface Start extends LaunchPlace {
+  readonly broker: Broker;
+  readonly program: string;
+  /** On its way: what needs no credential is done meanwhile. */
+  readonly acquired: Promise<Acquired>;
+}
+
+/** Runs Codex on a private home that is gone afterwards. */
+async function runOnHome(
+  call: CodexCall,
+  args: readonly string[],
+  failover: boolean,
+  { broker, program, acquired, note, env: whole }: Start,
+): Promise<number> {
+  acquired.catch(() => {});
+  const { stateDir } = ownPlaces(whole);
+  const { env, setAside } = codexEnvironment(whole);
+  const root = homesRoot(stateDir);
   const sweep = sweepHomes(root).catch(() => {});
   const home = makeHome(root);
   const janitor = hireJanitor(home);
+  const databases = databasesPlace(program, stateDir);
+  let makesDatabases = false;
   try {
-    const userHome = userHomeOf(place.env, root);
-    linkUserHome(home, userHome);
-    const { env, setAside } = codexEnvironment(place.env, home);
-    const own = codexArguments(home);
-    for (const name of setAside) place.note(`${name} is set aside: this run uses ${granted.lease.profile}`);
-    return await runToTheEnd(granted, {
-      ...{ broker, program, home, userHome, env, janitor, note: place.note },
-      args: [...own, ...args],
-      resumed: options.failover && canResume(call) ? (id) => [...own, ...call.resume(id)] : undefined,
-      threadId: call.threadId,
-    });
+    linkUserHome(home, userHomeOf(whole, root), keepsThreads(call, failover));
+    const hasDatabases = copyDatabases(databases, home);
+    const granted = await acquired;
+    for (const name of setAside) note(`${name} is set aside: this run uses ${granted.lease.profile}`);
+    const exact = await withThread(call, args, home, granted);
+    const plan = planOf(readCall(exact), codexArguments(home), exact, failover);
+    const ownEnv = { ...env, CODEX_HOME: home };
+    const code = await runToTheEnd(granted, { ...plan, broker, program, env: ownEnv, home, janitor, note });
+    makesDatabases = code === 0 && !hasDatabases;
+    return code;
   } finally {
     await rm(home, { recursive: true, force: true });
     await sweep;
     janitor.dismiss();
+    if (makesDatabases) await makeDatabases(program, databases, env);
   }
 }
 
+/** The last thread may be one of another account, which Codex finds only by its id. */
+async function withThread(
+  call: CodexCall,
+  args: readonly string[],
+  home: string,
+  { credential }: Acquired,
+): Promise<readonly string[]> {
+  if (call.last === "") return args;
+  const { findLastThread } = await import("./last-thread.ts");
+  const last = await findLastThread(home, call.last === "all" ? undefined : (call.directory ?? "."));
+  const isOthers = last !== undefined && last.accountId !== (credential.oauth?.accountId ?? "");
+  return isOthers ? call.named(last.id) : args;
+}
+
 /** Login and logout would reach only the private home; another store would not read its file. */
-function refuse({ command, subcommand, isHelp, overrides }: CodexCall): void {
-  if (isHelp) return;
+function refuse({ command, subcommand, isHelp, isAppServer, overrides }: CodexCall): void {
+  if (isHelp || isAppServer) return;
   const isLogin = command === "login" && subcommand === "";
   if (isLogin || command === "logout") {
     const help = isLogin ? "auth-broker login openai-codex" : "auth-broker profiles remove PROFILE";
@@ -99,6 +145,7 @@ function refuse({ command, subcommand, isHelp, overrides }: CodexCall): void {
   }
 }
 
-function canResume({ command, subcommand }: CodexCall): boolean {
-  return command === "exec" && (subcommand === "" || subcommand === "resume");
+/** What stands under `app-server` speaks with servers that run already, or with nobody. */
+function isTool({ command, subcommand }: CodexCall): boolean {
+  return command === "app-server" && subcommand !== "";
 }

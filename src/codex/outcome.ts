@@ -1,5 +1,5 @@
 import type { ProviderResponse } from "../client/index.ts";
-import type { RolloutWindow, TurnEnd } from "./rollout.ts";
+import type { TurnError, Window, Windows } from "./turn.ts";
 
 /** The status that Codex must have got, for the codes that come of an answer. */
 const STATUS: Readonly<Record<string, number>> = {
@@ -11,11 +11,19 @@ const STATUS: Readonly<Record<string, number>> = {
   internal_server_error: 500,
 };
 
+/** What is known of a turn. */
+interface Turn {
+  readonly windows: Windows;
+  /** False: it has not ended. */
+  readonly isOver: boolean;
+  readonly error?: TurnError | undefined;
+}
+
 /**
- * The provider's answer as far as a rollout tells it, for the broker to judge; windows go where the
+ * The provider's answer as far as Codex tells it, for the broker to judge; windows go where the
  * provider had them, in headers. Undefined: nothing that the provider said.
  */
-export function answerOf({ error, windows, isOver }: TurnEnd): ProviderResponse | undefined {
+export function answerOf({ error, windows, isOver }: Turn): ProviderResponse | undefined {
   const headers = Object.assign(
     {},
     ...Object.entries(windows).map(([name, window]) => headersOf(name, window)),
@@ -30,7 +38,7 @@ export function answerOf({ error, windows, isOver }: TurnEnd): ProviderResponse 
   };
 }
 
-function headersOf(name: string, { usedPercent, windowMinutes, resetsAtSec }: RolloutWindow) {
+function headersOf(name: string, { usedPercent, windowMinutes, resetsAtSec }: Window) {
   const header = (part: string) => `x-codex-${name}-${part}`;
   return {
     [header("used-percent")]: usedPercent,

@@ -11,15 +11,27 @@ const CONFLICTING = [
   "OPENAI_WORKLOAD_IDENTITY_CONTEXT",
 ];
 
-/** The environment of a Codex that runs on a private home. */
-export function codexEnvironment(
-  env: NodeJS.ProcessEnv,
-  home: string,
-): { readonly env: NodeJS.ProcessEnv; readonly setAside: readonly string[] } {
+/** Where the broker is: nothing for the commands that a model runs. */
+const OURS = /^AUTH_BROKER_/;
+
+/** The environment of a Codex that runs on a credential of the broker. */
+export function codexEnvironment(env: NodeJS.ProcessEnv): {
+  readonly env: NodeJS.ProcessEnv;
+  readonly setAside: readonly string[];
+} {
   const setAside = CONFLICTING.filter((name) => env[name] !== undefined && env[name] !== "");
-  const rest = Object.fromEntries(Object.entries(env).filter(([name]) => !CONFLICTING.includes(name)));
-  return { env: { ...rest, CODEX_HOME: home }, setAside };
+  const isKept = (name: string) => !CONFLICTING.includes(name) && !OURS.test(name);
+  return { env: Object.fromEntries(Object.entries(env).filter(([name]) => isKept(name))), setAside };
 }
+
+/**
+ * Ours for an app-server, to stand after the user's own: the login that it is told stays in memory, and no
+ * file of the user's is taken for one.
+ */
+export const APP_SERVER_ARGUMENTS: readonly string[] = [
+  ...["-c", 'cli_auth_credentials_store="ephemeral"'],
+  ...["--disable", "daemon_auto_start"],
+];
 
 /** Ours, to stand before the user's own arguments. */
 export function codexArguments(home: string): readonly string[] {

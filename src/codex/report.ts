@@ -1,18 +1,14 @@
-import type { Acquired, Broker, Report } from "../client/index.ts";
+import type { Acquired, Report } from "../client/index.ts";
+import { letGo, livingLease, WITHIN_MS } from "./lease.ts";
 import { answerOf } from "./outcome.ts";
 import { findRollout, readRollout, type TurnEnd } from "./rollout.ts";
-import type { Ending, RunSetting } from "./setting.ts";
+import type { Again, Ending, RunSetting } from "./setting.ts";
 
 /** How the run goes on. */
-interface Continuation {
+interface Continuation extends Again {
   readonly granted: Acquired;
-  readonly args: readonly string[];
-  /** The prompt again, for standard input. */
-  readonly input: string;
 }
 
-/** A run that is over waits no longer than this for the broker. */
-const WITHIN_MS = 5_000;
 const LIMITS: readonly Report["outcome"][] = ["OUTCOME_USAGE_LIMIT", "OUTCOME_RATE_LIMIT", "OUTCOME_BILLING"];
 
 /**
@@ -25,9 +21,9 @@ export async function report(
   setting: RunSetting,
   mayTry: (next: Acquired) => boolean,
 ): Promise<Continuation | undefined> {
-  const { broker, note, resumed } = setting;
+  const { broker, note } = setting;
   try {
-    const last = await lastTurn(setting.userHome, ending);
+    const last = await lastTurn(setting.home, ending);
     const answer = last === undefined ? undefined : answerOf(last.turn);
     const lease = await livingLease(broker, ending.granted);
     if (last === undefined || answer === undefined) {
@@ -35,13 +31,13 @@ export async function report(
       return undefined;
     }
     const { turn, threadId } = last;
-    const acquireNext =
-      resumed !== undefined && ending.code !== 0 && turn.error !== undefined && turn.prompt !== "";
+    const isFailure = ending.code !== 0 && turn.error !== undefined;
+    const again = isFailure ? setting.again?.(threadId, turn.prompt) : undefined;
     const told = await broker.report(
       {
         lease,
         providerResponse: answer,
-        acquireNext,
+        acquireNext: again !== undefined,
         ...(turn.model !== undefined && { model: turn.model }),
       },
       { timeoutMs: WITHIN_MS },
@@ -49,9 +45,9 @@ export async function report(
     const granted = told.next?.granted;
     const goesOn = granted !== undefined && isAdvised(told) && mayTry(granted);
     if (granted !== undefined && !goesOn) await letGo(broker, granted.lease);
-    if (turn.error !== undefined) tell(note, told, lease.profile, threadId, goesOn ? granted : undefined);
-    if (!goesOn || resumed === undefined) return undefined;
-    return { granted, args: resumed(threadId), input: turn.prompt };
+    const next = goesOn && again !== undefined ? { granted, ...again } : undefined;
+    if (turn.error !== undefined) note(whatHappened(told, lease.profile, next, setting.hint(threadId)));
+    return next;
   } catch (error) {
     note(`the broker does not know how this run ended: ${(error as Error).message}`);
     return undefined;
@@ -64,40 +60,28 @@ function isAdvised({ advice }: Report): boolean {
 
 /** The turn that failed last, else the last one of the thread that was opened last. */
 async function lastTurn(
-  userHome: string,
+  home: string,
   { threads, since }: Ending,
 ): Promise<{ readonly turn: TurnEnd; readonly threadId: string } | undefined> {
   const turns: { turn: TurnEnd; threadId: string }[] = [];
   for (const threadId of threads) {
-    const path = await findRollout(userHome, threadId);
+    const path = findRollout(home, threadId);
     if (path !== undefined) turns.push({ turn: await readRollout(path, since), threadId });
   }
   return turns.findLast(({ turn }) => turn.error !== undefined) ?? turns.at(-1);
 }
 
-/** A run may take longer than a lease can be reported. */
-async function livingLease(broker: Broker, { lease }: Acquired): Promise<Acquired["lease"]> {
-  if (lease.expireTime.getTime() > Date.now()) return lease;
-  const { provider, profile } = lease;
-  return (await broker.acquire({ provider, profile }, { timeoutMs: WITHIN_MS })).lease;
-}
-
-async function letGo(broker: Broker, lease: Acquired["lease"]): Promise<void> {
-  await broker.release(lease, { timeoutMs: WITHIN_MS }).catch(() => {});
-}
-
-function tell(
-  note: (line: string) => void,
+/** One line for the person. */
+function whatHappened(
   { outcome, retryTime, next }: Report,
   profile: string,
-  threadId: string,
-  granted: Acquired | undefined,
-): void {
+  then: Continuation | undefined,
+  hint: string | undefined,
+): string {
   const isLimit = LIMITS.includes(outcome);
   const until = retryTime === undefined ? "" : ` until ${retryTime.toLocaleString()}`;
   const what = isLimit ? `${profile} is at its limit${until}` : `${profile} was refused`;
-  if (granted !== undefined) note(`${what}; thread ${threadId} goes on with ${granted.lease.profile}`);
-  else if (next?.unavailable !== undefined) note(`${what}, and ${next.unavailable.message}`);
-  else if (isLimit)
-    note(`${what}; \`auth-broker codex -- resume ${threadId}\` goes on with the next account`);
+  if (then !== undefined) return `${what}; ${then.what} goes on with ${then.granted.lease.profile}`;
+  if (next?.unavailable !== undefined) return `${what}, and ${next.unavailable.message}`;
+  return isLimit && hint !== undefined ? `${what}; \`${hint}\` goes on with the next account` : what;
 }

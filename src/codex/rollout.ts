@@ -1,25 +1,20 @@
-import { createReadStream } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { createReadStream, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-
-/** One usage window as Codex writes it down. */
-export interface RolloutWindow {
-  readonly usedPercent: number;
-  readonly windowMinutes?: number;
-  readonly resetsAtSec?: number;
-}
+import { type Fields, fieldsIn, fieldsOf } from "./fields.ts";
+import { SESSIONS } from "./home.ts";
+import { linesOf } from "./lines.ts";
+import { type TurnError, turnErrorOf, type Windows, windowsOf } from "./turn.ts";
 
 /** What came of the last turn of a thread since some moment. */
 export interface TurnEnd {
-  readonly windows: Readonly<Record<string, RolloutWindow>>;
+  readonly windows: Windows;
   /** What the user said. Empty: it did not get that far. */
   readonly prompt: string;
   readonly model?: string;
   /** False: no turn has ended. */
   readonly isOver: boolean;
-  /** Absent: it went well. `code` such as `usage_limit_exceeded`. */
-  readonly error?: { readonly code: string; readonly message: string; readonly httpStatus?: number };
+  /** Absent: it went well. */
+  readonly error?: TurnError;
 }
 
 interface Line {
@@ -27,51 +22,53 @@ interface Line {
   readonly type: unknown;
   readonly payload: Fields;
 }
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Only these lines are looked at; the others may be long. */
-const TELLING = /"(?:token_count|task_complete|turn_context|task_started|UserMessage)"/;
+const TELLING = ["token_count", "task_complete", "turn_context", "task_started", "UserMessage"].map(
+  (word) => `"${word}"`,
+);
 
-/** The rollout of a thread under the user's home; undefined if it was never written. */
-export async function findRollout(userHome: string, threadId: string): Promise<string | undefined> {
+/** The rollout of a thread under a home of Codex; undefined if it was never written. */
+export function findRollout(home: string, threadId: string): string | undefined {
   const ending = `${threadId}.jsonl`;
-  const search = async (directory: string, depth: number): Promise<string | undefined> => {
+  const search = (directory: string, depth: number): string | undefined => {
     // Years, months and days: the newest first.
-    const names = (await readdir(directory).catch(() => [])).sort().reverse();
+    const names = entries(directory).sort().reverse();
     if (depth === 0) {
       const name = names.find((one) => one.endsWith(ending));
       return name === undefined ? undefined : join(directory, name);
     }
     for (const name of names) {
-      const found = await search(join(directory, name), depth - 1);
+      const found = search(join(directory, name), depth - 1);
       if (found !== undefined) return found;
     }
     return undefined;
   };
-  return search(join(userHome, "sessions"), 3);
+  return search(join(home, SESSIONS), 3);
+}
+
+function entries(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
 }
 
 /** Reads what a rollout says about the time since `since` (format of Codex 0.169, measured). */
 export async function readRollout(path: string, since: Date): Promise<TurnEnd> {
   let end: TurnEnd = { windows: {}, prompt: "", isOver: false };
-  for await (const text of createInterface({
-    input: createReadStream(path),
-    crlfDelay: Number.POSITIVE_INFINITY,
-  })) {
-    const line = TELLING.test(text) ? lineOf(text) : undefined;
+  for await (const bytes of linesOf(createReadStream(path))) {
+    const line = TELLING.some((word) => bytes.includes(word)) ? lineOf(bytes.toString("utf8")) : undefined;
     if (line !== undefined && line.atMs >= since.getTime()) end = after(end, line);
   }
   return end;
 }
 
-function lineOf(text: string): Line | undefined {
-  try {
-    const line = fieldsOf(JSON.parse(text));
-    return { atMs: Date.parse(String(line.timestamp)), type: line.type, payload: fieldsOf(line.payload) };
-  } catch {
-    // The last line of a killed Codex may be cut.
-    return undefined;
-  }
+/** The last line of a killed Codex may be cut. */
+function lineOf(text: string): Line {
+  const { timestamp, type, payload } = fieldsIn(text);
+  return { atMs: Date.parse(String(timestamp)), type, payload: fieldsOf(payload) };
 }
 
 function after(end: TurnEnd, { type, payload }: Line): TurnEnd {
@@ -93,42 +90,12 @@ function after(end: TurnEnd, { type, payload }: Line): TurnEnd {
   }
 }
 
-function windowsOf(limits: Fields): TurnEnd["windows"] {
-  const windows: Record<string, RolloutWindow> = {};
-  for (const name of ["primary", "secondary"]) {
-    const window = fieldsOf(limits[name]);
-    const usedPercent = numberOf(window.used_percent);
-    const windowMinutes = numberOf(window.window_minutes);
-    const resetsAtSec = numberOf(window.resets_at);
-    if (usedPercent === undefined) continue;
-    windows[name] = {
-      usedPercent,
-      ...(windowMinutes !== undefined && { windowMinutes }),
-      ...(resetsAtSec !== undefined && { resetsAtSec }),
-    };
-  }
-  return windows;
-}
-
 function promptOf({ type, content }: Fields): Pick<TurnEnd, "prompt"> | undefined {
   if (type !== "UserMessage" || !Array.isArray(content)) return undefined;
   const texts = content.map((part) => fieldsOf(part).text).filter((text) => typeof text === "string");
   return { prompt: texts.join("\n") };
 }
 
-/** Codes stand alone, or as the only key of an object with more. */
 function errorOf({ message, codex_error_info: info }: Fields): Pick<TurnEnd, "error"> {
-  if (typeof message !== "string") return {};
-  const [code = "", more] = typeof info === "string" ? [info] : (Object.entries(fieldsOf(info))[0] ?? []);
-  const httpStatus = numberOf(fieldsOf(more).http_status_code);
-  return { error: { code, message, ...(httpStatus !== undefined && { httpStatus }) } };
-}
-
-/** The fields of an object; none of anything else. */
-function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null ? (value as Fields) : {};
-}
-
-function numberOf(value: unknown): number | undefined {
-  return typeof value === "number" ? value : undefined;
+  return typeof message === "string" ? { error: turnErrorOf(message, info) } : {};
 }

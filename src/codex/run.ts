@@ -30,12 +30,12 @@ async function runOnce(
   granted: Acquired,
   args: readonly string[],
   input: string | undefined,
-  { broker, program, env, home, userHome, janitor, note, threadId }: RunSetting,
+  { broker, program, env, home, janitor, note, threadId }: RunSetting,
 ): Promise<Ending> {
   const write = (credential: Acquired["credential"]) => writeAuth(home, credential, new Date());
-  await write(granted.credential);
+  write(granted.credential);
   const since = new Date();
-  const threads = watchThreads(userHome);
+  const threads = watchThreads(home);
   const troubles: unknown[] = [];
   try {
     const child = await startChild(program, args, { env, input });
@@ -44,7 +44,7 @@ async function runOnce(
     const keeper = keep(broker, granted, write, (error) => void troubles.push(error));
     const code = await child.ended;
     janitor.watches(undefined);
-    await keeper.stop();
+    keeper.stop();
     const seen = threads.stop();
     return {
       code,

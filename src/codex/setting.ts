@@ -9,13 +9,23 @@ export interface RunSetting {
   readonly env: NodeJS.ProcessEnv;
   /** The private home, linked already. */
   readonly home: string;
-  readonly userHome: string;
   readonly janitor: Janitor;
   readonly note: (line: string) => void;
   /** The thread that the arguments name. */
   readonly threadId: string | undefined;
-  /** The arguments that go on with a thread; undefined: a failure ends the run. */
-  readonly resumed: ((threadId: string) => readonly string[]) | undefined;
+  /** The command that goes on with a thread later, if one does. */
+  readonly hint: (threadId: string) => string | undefined;
+  /** Undefined: a failure ends the run. */
+  readonly again: ((threadId: string, prompt: string) => Again | undefined) | undefined;
+}
+
+/** How a run goes on with another credential. */
+export interface Again {
+  readonly args: readonly string[];
+  /** For standard input; undefined: our own. */
+  readonly input: string | undefined;
+  /** What then goes on, for the person. */
+  readonly what: string;
 }
 
 /** How one Codex ended. */

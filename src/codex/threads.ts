@@ -16,7 +16,7 @@ export interface Threads {
  * that directory, so a lock counts only if the process holds it open. Where the system does not
  * tell, a thread counts if it is the only one.
  */
-export function watchThreads(userHome: string): Threads {
+export function watchThreads(home: string): Threads {
   const seen = new Set<string>();
   const own: string[] = [];
   let pid: number | undefined;
@@ -26,7 +26,7 @@ export function watchThreads(userHome: string): Threads {
     seen.add(id);
     if (pid !== undefined && holds(pid, `/${name}`)) own.push(id);
   };
-  const directory = join(userHome, LOCKS);
+  const directory = join(home, LOCKS);
   const watcher: FSWatcher = watch(directory, { persistent: false }, (_event, name) => look(name));
   watcher.on("error", () => {});
   return {

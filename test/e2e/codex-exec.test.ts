@@ -1,10 +1,13 @@
+import { readFileSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
-import { MINUTE } from "../support/broker-world.ts";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { startAuthorizationServer } from "../support/authorization-server.mjs";
+import { at, MINUTE } from "../support/broker-world.ts";
 import { runs, says } from "../support/codex-backend.mjs";
 import {
   codexWorld,
+  filesBelow,
   hasNamespaces,
   homesOf,
   onlyThread,
@@ -63,6 +66,28 @@ describe.skipIf(!(await hasNamespaces()))("codex exec on a borrowed credential",
     expect(await onlyThread(codexHome)).toBe(id);
   });
 
+  test("an API key serves as well, and stays in the private home", async () => {
+    const { backend, broker, codex, codexHome } = await codexWorld();
+    await broker.putKey("openai-codex:key");
+    expect(await codex([...EXEC, "say hi"])).toMatchObject({ code: 0, stdout: "done\n" });
+    expect(backend.modelRequests()).toMatchObject([
+      { token: "sk-FAKE-key", account: undefined, status: 200 },
+    ]);
+    expect(filesBelow(codexHome).filter((path) => readFileSync(path).includes("sk-FAKE"))).toEqual([]);
+  });
+
+  test("the commands of the model do not learn where the broker is", async () => {
+    const { backend, codex, login } = await codexWorld();
+    await login("a");
+    backend.model = ({ body }) => (body.includes("PWD=") ? says("seen") : runs("env"));
+
+    expect(await codex([...EXEC, "look around"])).toMatchObject({
+      code: 0,
+      stdout: "seen\n",
+    });
+    expect(backend.modelRequests().map(({ body }) => body.includes("AUTH_BROKER"))).toEqual([false, false]);
+  });
+
   test("a token that ends in the middle of a turn is renewed once, by the broker, and the turn ends well", async () => {
     const { backend, broker, start, login } = await codexWorld();
     const first = await login("a", 60 * MINUTE);
@@ -104,5 +129,51 @@ describe.skipIf(!(await hasNamespaces()))("codex exec on a borrowed credential",
     expect(sent).toContainEqual({ token: first, status: 401 });
     expect(sent.at(-1)).toEqual({ token: renewed.accessToken, status: 200 });
     expect(broker.token.requests.map(({ fields }) => fields.refresh_token)).toEqual(["rt-FAKE-a-1"]);
+  });
+
+  test("the server that issues the tokens is asked once, and by the broker, however long a turn is", async () => {
+    const issuer = await startAuthorizationServer({ accessTokenTtlSec: 600 });
+    onTestFinished(() => issuer.close());
+    const { tokenUrl, clientId } = issuer;
+    const { backend, broker, start } = await codexWorld({
+      config: { providers: { "openai-codex": { tokenUrl, clientId, refreshAt: 0.5 } } },
+      fetch: (url, init) => fetch(url, init),
+    });
+    const account = { sub: "a", email: "a@example.test", accountId: "acct-a" };
+    const { accessToken, refreshToken, idToken } = await issuer.login(account);
+    await broker.put("openai-codex:a", { accessToken, refreshToken, idToken, expireTime: undefined });
+    const used: string[] = [];
+    let firstAsked = () => {};
+    const asked = new Promise<void>((resolve) => {
+      firstAsked = resolve;
+    });
+    let goOn = () => {};
+    const released = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    backend.model = async ({ token, body }) => {
+      used.push(token);
+      if (body.includes("step-done")) return says("the turn is over");
+      firstAsked();
+      await released;
+      backend.refuse(token);
+      return runs("echo step-done");
+    };
+
+    const running = await start([...EXEC, "take your time"]);
+    await asked;
+    const { refreshTime } = await broker.get("openai-codex:a");
+    await broker.advance(at(refreshTime) - broker.nowMs);
+    await until(() => tokenIn(running.pid) !== accessToken);
+    goOn();
+    expect(await running.exited).toMatchObject({ code: 0 });
+    expect(running.stdout()).toBe("the turn is over\n");
+    expect(issuer.requests.map(({ grantType, status }) => ({ grantType, status }))).toEqual([
+      { grantType: "authorization_code", status: 200 },
+      { grantType: "refresh_token", status: 200 },
+    ]);
+    expect(issuer.issued("a")).toHaveLength(2);
+    expect(used.map((token) => issuer.accountOf(token))).toEqual(["acct-a", "acct-a"]);
+    expect(new Set(used).size).toBe(2);
   });
 });

@@ -1,8 +1,17 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { says } from "../support/codex-backend.mjs";
-import { type CodexWorld, codexWorld, HOMES, hasNamespaces, homesOf } from "../support/codex-world.ts";
+import {
+  type CodexWorld,
+  codexWorld,
+  filesBelow,
+  HOMES,
+  hasNamespaces,
+  homesOf,
+  realCodex,
+} from "../support/codex-world.ts";
 import type { Running } from "../support/process.mjs";
 import { until } from "../support/until.ts";
 
@@ -47,7 +56,7 @@ describe.skipIf(!(await hasNamespaces()))("what a run of codex leaves", () => {
     const world = await codexWorld();
     await world.login("a");
     const { running, goOn } = await waitingRun(world);
-    for (const pid of world.processes()) process.kill(pid, "SIGKILL");
+    for (const pid of world.processes()) kill(pid);
     await running.exited;
     await until(() => world.processes().length === 0);
     expect(homesOf(running.pid)).toHaveLength(1);
@@ -77,34 +86,73 @@ describe.skipIf(!(await hasNamespaces()))("what a run of codex leaves", () => {
     expect(homesOf(running.pid)).toEqual([]);
   });
 
-  test("no refresh token is in the home, the environment, the process list, the sessions or the output", async () => {
+  test("the first run of an installed Codex keeps empty databases for the next ones, and those of no other", async () => {
     const world = await codexWorld();
     await world.login("a");
+    const codex = join(world.work, "codex");
+    const env = { PATH: `${world.work}:/usr/bin:/bin` };
+    const place = join(world.broker.home, "state/codex-databases");
+    const install = async (version: number) =>
+      writeFile(codex, `#!/bin/sh\n# ${version}\nexec ${await realCodex()} "$@"`, { mode: 0o755 });
+    const kept: string[][] = [];
+    for (const version of [1, undefined, 22]) {
+      if (version !== undefined) await install(version);
+      expect(await world.codex([...EXEC, "whistle"], { env })).toMatchObject({ code: 0, stdout: "done\n" });
+      kept.push(readdirSync(place));
+    }
+    const [first, again, other] = kept;
+    expect([first?.length, other?.length]).toEqual([1, 1]);
+    expect(again).toEqual(first);
+    expect(other).not.toEqual(first);
+    const files = filesBelow(place);
+    expect(files.map((path) => path.replace(/.*\//, ""))).toContain("state_5.sqlite");
+    expect(files.filter((path) => readFileSync(path, "latin1").includes("whistle"))).toEqual([]);
+  });
+
+  test("no refresh token is in the home, the environment, the process list, the sessions, the log or the output, and the access token is in one file", async () => {
+    const world = await codexWorld();
+    const token = await world.login("a");
     const { running, goOn } = await waitingRun(world);
-    const places = [...homesOf(running.pid), world.codexHome].flatMap(filesBelow);
+    const homes = homesOf(running.pid);
+    const places = [...homes, world.codexHome].flatMap(filesBelow);
     const processes = world.processes().flatMap((pid) => [`/proc/${pid}/environ`, `/proc/${pid}/cmdline`]);
-    expect(places.map((path) => path.replace(/.*\//, ""))).toContain("auth.json");
     expect(processes.length).toBeGreaterThanOrEqual(6);
-    expect([...places, ...processes].filter(holdsRefreshToken)).toEqual([]);
+    const holding = (secret: string) => [...places, ...processes].filter((path) => holds(path, secret));
+    expect(holding("rt-FAKE")).toEqual([]);
+    expect(holding(token)).toEqual([join(homes[0] ?? "", "auth.json")]);
     goOn();
     await running.exited;
-    expect(filesBelow(world.codexHome).filter(holdsRefreshToken)).toEqual([]);
-    expect(running.stdout() + running.stderr()).not.toContain("rt-FAKE");
-    expect(world.backend.requests.filter(({ body, token }) => `${body}${token}`.includes("rt-FAKE"))).toEqual(
+    for (const secret of ["rt-FAKE", token]) {
+      const left = [world.codexHome, world.work].flatMap(filesBelow).filter((path) => holds(path, secret));
+      expect(left).toEqual([]);
+      expect(running.stdout() + running.stderr() + JSON.stringify(world.broker.log)).not.toContain(secret);
+    }
+    expect(world.backend.requests.filter((request) => JSON.stringify(request).includes("rt-FAKE"))).toEqual(
       [],
     );
+    expect(world.backend.requests.filter(({ body }) => body.includes(token))).toEqual([]);
   });
 });
+
+/** A process may be gone by then. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
 
 function ownNamespace(): string {
   return /\d+/.exec(readlinkSync("/proc/self/ns/pid"))?.[0] ?? "";
 }
 
-function filesBelow(directory: string): readonly string[] {
-  const found = readdirSync(directory, { recursive: true, withFileTypes: true });
-  return found.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-}
-
-function holdsRefreshToken(path: string): boolean {
-  return readFileSync(path, "latin1").includes("rt-FAKE");
+/** A process may be gone by the time it is looked at. */
+function holds(path: string, secret: string): boolean {
+  try {
+    return readFileSync(path, "latin1").includes(secret);
+  } catch (error) {
+    if (path.startsWith("/proc/")) return false;
+    throw error;
+  }
 }

@@ -36,7 +36,7 @@ export interface CodexBackend {
 
 /**
  * What Codex talks to: accounts, models, and answers of the model as server-sent events. A bearer token
- * must be a JWT that has not expired and names the account of the header. Listens on a unix socket, or
+ * must be a JWT that has not expired and names the account of the header, or a made-up API key. Listens on a unix socket, or
  * on a port of 127.0.0.1.
  */
 export function startCodexBackend(options?: {

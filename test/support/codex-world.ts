@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { onTestFinished } from "vitest";
@@ -7,13 +7,16 @@ import { type World, type WorldOptions, world } from "./broker-world.ts";
 import { type CodexBackend, startCodexBackend } from "./codex-backend.mjs";
 import { fakeJwt } from "./jwt.ts";
 import { type Finished, type ProcessOptions, type Running, run, start } from "./process.mjs";
+import { startOnTerminal } from "./terminal.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const MAIN = join(ROOT, "dist/cli/main.js");
-const DROP_IN = join(ROOT, "dist/cli/codex-main.js");
+export const DROP_IN = join(ROOT, "dist/cli/codex-main.js");
 const RELAY = join(import.meta.dirname, "loopback-relay.mjs");
 /** Where private homes are made. */
 export const HOMES = `/dev/shm/auth-broker-${process.geteuid?.()}`;
+/** On a terminal that has a size. */
+const SIZED = 'stty columns 200 rows 50 && exec nsenter "$0" "$@"';
 const HOUR_MS = 3_600_000;
 
 /** A user with a Codex, a broker and a backend. Codex sees a network that has nothing but the backend. */
@@ -31,6 +34,8 @@ export interface CodexWorld {
   codex(args: readonly string[], options?: ProcessOptions): Promise<Finished>;
   /** The same, left running. */
   start(args: readonly string[], options?: ProcessOptions): Promise<Running>;
+  /** The same with a terminal of its own. */
+  startOnTerminal(args: readonly string[], options?: ProcessOptions): Promise<Running>;
   /** Any program inside the network of Codex. */
   inside(command: string, args: readonly string[], options?: ProcessOptions): Promise<Finished>;
   /** `auth-broker` with these arguments. */
@@ -54,7 +59,11 @@ export async function realCodex(): Promise<string> {
   return join(vendor, target, "bin/codex");
 }
 
-export async function codexWorld(options: WorldOptions = {}): Promise<CodexWorld> {
+/** `tls`: for what Codex asks only of a backend in https, such as who is logged in. */
+export async function codexWorld({
+  tls = false,
+  ...options
+}: WorldOptions & { readonly tls?: boolean } = {}): Promise<CodexWorld> {
   const place = await mkdtemp(join(tmpdir(), "codex-"));
   onTestFinished(() => rm(place, { recursive: true, force: true, maxRetries: 5 }));
   const broker = await world({ startMs: Date.now(), ...options });
@@ -62,7 +71,8 @@ export async function codexWorld(options: WorldOptions = {}): Promise<CodexWorld
   const socket = join(place, "backend.sock");
   const backend = await startCodexBackend({ socket, now: () => broker.nowMs });
   onTestFinished(() => backend.close());
-  const relay = await start("unshare", ["-n", process.execPath, RELAY, socket], { keepStdin: true });
+  const pem = tls ? [await certificate(place)] : [];
+  const relay = await start("unshare", ["-n", process.execPath, RELAY, socket, ...pem], { keepStdin: true });
   onTestFinished(() => relay.kill().then(() => {}));
   const [, port = ""] = await relay.line(/^port (\d+)$/);
 
@@ -70,12 +80,17 @@ export async function codexWorld(options: WorldOptions = {}): Promise<CodexWorld
   const work = join(place, "work");
   mkdirSync(codexHome, { recursive: true });
   mkdirSync(work);
-  await writeFile(join(codexHome, "config.toml"), config(`http://127.0.0.1:${port}/backend-api`));
+  await writeFile(
+    join(codexHome, "config.toml"),
+    config(`http${tls ? "s" : ""}://127.0.0.1:${port}/backend-api`),
+  );
   const env = {
     PATH: `${dirname(await realCodex())}:/usr/bin:/bin`,
     HOME: join(place, "user"),
     AUTH_BROKER_HOME: broker.home,
+    TERM: "xterm-256color",
     TZ: "UTC",
+    SSL_CERT_FILE: pem[0],
   };
   const within = (command: string, args: readonly string[]) =>
     [`--net=/proc/${relay.pid}/ns/net`, "--", command, ...args] as const;
@@ -89,10 +104,26 @@ export async function codexWorld(options: WorldOptions = {}): Promise<CodexWorld
     },
     codex: (args, more) => run("nsenter", within(process.execPath, [DROP_IN, ...args]), whole(more)),
     start: (args, more) => start("nsenter", within(process.execPath, [DROP_IN, ...args]), whole(more)),
+    startOnTerminal: (args, more) =>
+      startOnTerminal(["sh", "-c", SIZED, ...within(process.execPath, [DROP_IN, ...args])], whole(more)),
     inside: (command, args, more) => run("nsenter", within(command, args), whole(more)),
     cli: (args, more) => run("nsenter", within(process.execPath, [MAIN, ...args]), whole(more)),
     processes: () => processesIn(networkOf(relay.pid)).filter((pid) => pid !== relay.pid),
   };
+}
+
+/** A key and a certificate of its own for 127.0.0.1, in one file. */
+async function certificate(place: string): Promise<string> {
+  const path = join(place, "backend.pem");
+  const names = ["subjectAltName=IP:127.0.0.1", "basicConstraints=critical,CA:FALSE"];
+  const { code, stderr } = await run("openssl", [
+    ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
+    ...["-subj", "/CN=127.0.0.1", "-keyout", path, "-out", `${path}.crt`],
+    ...names.flatMap((name) => ["-addext", name]),
+  ]);
+  if (code !== 0) throw new Error(stderr);
+  await appendFile(path, await readFile(`${path}.crt`));
+  return path;
 }
 
 /** A login with JWTs that name its account, as ChatGPT's do. */
@@ -154,11 +185,25 @@ async function rollouts(codexHome: string): Promise<readonly string[]> {
     .map((name) => join(sessions, name));
 }
 
+/** Ids of the user's threads, the oldest first. */
+export async function threads(codexHome: string): Promise<readonly string[]> {
+  const paths = await rollouts(codexHome);
+  return paths.map((path) =>
+    path.slice(-"01234567-0123-0123-0123-0123456789ab.jsonl".length, -".jsonl".length),
+  );
+}
+
 /** The id of the only thread there is. */
 export async function onlyThread(codexHome: string): Promise<string> {
-  const [path, ...others] = await rollouts(codexHome);
-  if (path === undefined || others.length > 0) throw new Error(`threads: ${[path, ...others]}`);
-  return path.slice(-"01234567-0123-0123-0123-0123456789ab.jsonl".length, -".jsonl".length);
+  const [id, ...others] = await threads(codexHome);
+  if (id === undefined || others.length > 0) throw new Error(`threads: ${[id, ...others]}`);
+  return id;
+}
+
+/** Paths of all files, those behind links left away. */
+export function filesBelow(directory: string): readonly string[] {
+  const found = readdirSync(directory, { recursive: true, withFileTypes: true });
+  return found.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
 }
 
 /** A backend in plain http counts only as a provider of the user's own; the rest only keeps runs short. */

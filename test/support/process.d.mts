@@ -25,12 +25,16 @@ export interface Running {
   stderr(): string;
   /** Writes one line to its standard input. */
   send(line: string): void;
+  /** Writes to its standard input, as it is. */
+  type(text: string): void;
   /**
    * Resolves with the match as soon as a line of either stream, past or to come, matches. Rejects
    * with what it wrote if it ends first.
    */
   line(pattern: RegExp): Promise<RegExpMatchArray>;
   readonly exited: Promise<Exit>;
+  /** Closes our ends of its standard streams, as if this process were gone. */
+  hangUp(): void;
   /** Sends a signal (SIGTERM unless named) and resolves when the process is gone. */
   kill(signal?: NodeJS.Signals): Promise<Exit>;
 }

@@ -38,8 +38,12 @@ export async function start(command, args, options = {}) {
     stdout: () => output.text.stdout,
     stderr: () => output.text.stderr,
     send: (line) => void child.stdin.write(`${line}\n`),
+    type: (text) => void child.stdin.write(text),
     line: (pattern) => output.line(pattern, `${command} ${args.join(" ")}`),
     exited,
+    hangUp() {
+      for (const stream of child.stdio) stream.destroy();
+    },
     kill(signal = "SIGTERM") {
       child.kill(signal);
       return exited;

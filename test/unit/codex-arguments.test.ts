@@ -76,4 +76,31 @@ describe("a command line of Codex", () => {
       ...["exec", "resume", "--json", ID, "-"],
     ]);
   });
+
+  test.for([
+    ["exec resume --last hi", `exec resume ${ID} hi`],
+    ["exec --json resume hi --last --all -m x", `exec --json resume ${ID} hi -m x`],
+    ["resume --last -- --last", `resume ${ID} -- --last`],
+    ["fork --last", `fork ${ID}`],
+  ])("the last thread of %s can be named by its id", ([line = "", named]) => {
+    const call = readCall(line.split(" "));
+    expect(call.last).not.toBe("");
+    expect(call.named(ID).join(" ")).toBe(named);
+  });
+
+  test("a fork is gone on with as a thread, an ephemeral one as one that is kept", () => {
+    const words = ["exec", "--ephemeral", "fork", "--json", ID.replace("0", "f"), "hi"];
+    expect(readCall(words).resume(ID)).toEqual(["exec", "resume", "--json", ID, "-"]);
+  });
+
+  test.for([
+    ["app-server", true],
+    ["-c a=1 app-server -c b=2 --listen stdio://", true],
+    ["app-server --stdio", true],
+    ["app-server --listen ws://127.0.0.1:1", false],
+    ["app-server proxy", false],
+    ["exec app-server", false],
+  ] as const)("%s: speaks with a client on standard input: %s", ([line, isAppServer]) => {
+    expect(readCall(line.split(" ")).isAppServer).toBe(isAppServer);
+  });
 });

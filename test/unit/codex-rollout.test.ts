@@ -97,9 +97,9 @@ test("a rollout is found by the id of its thread, whatever its day", async () =>
   await mkdir(join(user, "sessions/2030/01/01"), { recursive: true });
   const path = join(day, `rollout-2029-12-31T23-59-59-${ID}.jsonl`);
   await writeFile(path, "");
-  expect(await findRollout(user, ID)).toBe(path);
-  expect(await findRollout(user, ID.replace("0", "f"))).toBeUndefined();
-  expect(await findRollout(join(user, "nowhere"), ID)).toBeUndefined();
+  expect(findRollout(user, ID)).toBe(path);
+  expect(findRollout(user, ID.replace("0", "f"))).toBeUndefined();
+  expect(findRollout(join(user, "nowhere"), ID)).toBeUndefined();
 });
 
 test("a limit is told to the broker as the provider's answer, with its windows", async () => {
