@@ -177,6 +177,7 @@ function brokerParts(parts: Parts, providers: Providers) {
     },
     // Other programs' formats are loaded only where a login is shared with one.
     readShared: async (...about) => (await import("./import/shared-source.ts")).readSharedSource(...about),
+    giveBack: async (...about) => (await import("./import/give-back.ts")).giveBack(...about),
     fingerprintOf: fingerprints(key),
     withRefreshDue: (grant, id, now) => {
       const client = providers.providerFor(id).oauth;

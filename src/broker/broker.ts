@@ -7,7 +7,7 @@ import type { Profile } from "../domain/profile.ts";
 import type { Settings } from "../domain/settings.ts";
 import { after, type Now } from "../domain/time.ts";
 import { transition } from "../domain/transition.ts";
-import type { Provider, ReadSharedSource, RefreshGrant } from "../provider/provider.ts";
+import type { GiveBack, Provider, ReadSharedSource, RefreshGrant } from "../provider/provider.ts";
 import type { Store } from "../store/store.ts";
 import { acquire, type Patience } from "./acquire.ts";
 import { Alarm } from "./alarm.ts";
@@ -27,6 +27,7 @@ import { type PutOrder, put } from "./put.ts";
 import { Refreshes } from "./refresh.ts";
 import { RefreshSchedule } from "./refresh-schedule.ts";
 import { type ReportAnswer, release, report, type Seen } from "./report.ts";
+import { returnProfile } from "./return-profile.ts";
 import { Sessions } from "./sessions.ts";
 import { SharedSources } from "./shared.ts";
 import { storeFailure } from "./store-failure.ts";
@@ -52,6 +53,7 @@ export interface BrokerParts {
   readonly configured: readonly string[];
   readonly refreshGrant: RefreshGrant;
   readonly readShared: ReadSharedSource;
+  readonly giveBack: GiveBack;
   readonly fingerprintOf: (grant: Grant) => string;
   /** Draws the moment of the refresh ahead for a grant that came from outside. */
   readonly withRefreshDue: (grant: OAuthGrant, provider: string, now: Now) => OAuthGrant;
@@ -135,6 +137,11 @@ export class Broker {
     const provider = order.profile.slice(0, order.profile.indexOf(":"));
     const drawn = this.#parts.withRefreshDue(grant, provider, this.ctx.clock.now());
     return put(this.ctx, { ...order, grant: drawn });
+  }
+
+  /** As `returnProfile` says. */
+  returnProfile(profile: string): Promise<string> {
+    return returnProfile(this.ctx, this.#parts.giveBack, profile);
   }
 
   /** As `logout` says. */

@@ -79,6 +79,8 @@ export type Failure =
   | { readonly kind: "login_unknown" }
   /** A login that cannot even begin. `cause` and `help` are clauses of our own. */
   | { readonly kind: "login_impossible"; readonly cause: string; readonly help: string }
+  /** A login that cannot go back to the program that it came from. Clauses as above. */
+  | { readonly kind: "return_impossible"; readonly cause: string; readonly help: string }
   | { readonly kind: "starting" }
   | { readonly kind: "draining" }
   | {
@@ -126,6 +128,7 @@ export function describe(failure: Failure): string {
     case "login_unknown":
       return "this login is not known here: it is long over, or the broker was restarted; start it again";
     case "login_impossible":
+    case "return_impossible":
       return failure.help === "" ? failure.cause : `${failure.cause}; ${failure.help}`;
     case "starting":
       return "the broker is starting; try again in a moment";

@@ -36,6 +36,7 @@ export type Event =
       readonly title?: string;
       readonly baseUrl?: string;
       readonly pools?: readonly string[];
+      readonly ownership?: Ownership;
     }
   | { readonly type: "cleared"; readonly model: string }
   | { readonly type: "trial_ended"; readonly model: string }
@@ -78,7 +79,11 @@ export function transition(profile: Profile, event: Event, now: Now, settings: S
     case "trial_ended":
       return trialEnded(profile, event.model, now);
     case "adopted":
-      return renewed(profile, event.grant, event.account, "adopted", now);
+      // Whatever was thought before: that program has this one.
+      return {
+        ...renewed(profile, event.grant, event.account, "adopted", now),
+        ownership: "SHARED",
+      };
     case "refresh_started":
       return started(profile, event, now, settings);
     case "refresh_granted":
@@ -175,6 +180,7 @@ function updated(profile: Profile, event: Extract<Event, { type: "updated" }>): 
     ...(event.title === undefined ? {} : { title: event.title }),
     ...(event.baseUrl === undefined ? {} : { baseUrl: event.baseUrl }),
     ...(event.pools === undefined ? {} : { pools: event.pools }),
+    ...(event.ownership === undefined ? {} : { ownership: event.ownership }),
   };
 }
 

@@ -11,18 +11,21 @@ export interface DatabaseDocuments {
 
 interface Database {
   exec(sql: string): void;
-  prepare(sql: string): { get(...values: readonly string[]): unknown };
+  prepare(sql: string): {
+    get(...values: readonly string[]): unknown;
+    run(...values: readonly (string | number)[]): unknown;
+  };
   close(): void;
 }
 interface Sqlite {
-  readonly DatabaseSync: new (path: string | URL, options: { readonly readOnly: true }) => Database;
+  readonly DatabaseSync: new (path: string | URL, options: { readonly readOnly: boolean }) => Database;
 }
 
 /** Both kinds of database: the one that all agents share, and an agent's own. */
 const QUERIES = {
   store: [
-    ["config_machine_state", "value_json", "state_key", "authProfiles.store"],
-    ["auth_profile_store", "store_json", "store_key", "primary"],
+    ["config_machine_state", "value_json", "state_key", "authProfiles.store", "updated_at_ms"],
+    ["auth_profile_store", "store_json", "store_key", "primary", "updated_at"],
   ],
   state: [
     ["config_machine_state", "value_json", "state_key", "authProfiles.state"],
@@ -42,11 +45,7 @@ export function canReadDatabases(): boolean {
  * this Node has no SQLite.
  */
 export async function readDatabase(path: string): Promise<DatabaseDocuments> {
-  const module = sqlite();
-  if (module === undefined) {
-    throw new ImportError(78, path, `Node ${process.version} cannot read this database`);
-  }
-  if ((await kindOfPath(path)) === "absent") throw new ImportError(66, path, "no such file");
+  const module = await sqliteFor(path);
   try {
     const isQuiet = !existsSync(`${path}-wal`);
     const documents = read(isQuiet ? openUnchanging(module, path) : open(module, path));
@@ -55,6 +54,45 @@ export async function readDatabase(path: string): Promise<DatabaseDocuments> {
   } catch (cause) {
     throw cause instanceof ImportError ? cause : databaseProblem(path, cause);
   }
+}
+
+/**
+ * Changes the document of logins in a database, as a whole or not at all. True if it was changed. Rejects
+ * with `ImportError` like `readDatabase`, 74 if it cannot be written.
+ */
+export async function rewriteDatabase(path: string, change: (store: unknown) => unknown): Promise<boolean> {
+  const { DatabaseSync } = await sqliteFor(path);
+  const database = new DatabaseSync(path, { readOnly: false });
+  try {
+    // What is overwritten must not stay in a free page.
+    database.exec(`PRAGMA busy_timeout = ${BUSY_MS}; PRAGMA secure_delete = ON; BEGIN IMMEDIATE`);
+    const next = change(documentOf(database, "store"));
+    if (next !== undefined) writeStore(database, next);
+    database.exec("COMMIT");
+    return next !== undefined;
+  } catch (cause) {
+    if (cause instanceof ImportError) throw cause;
+    throw new ImportError(74, path, `cannot be written (${(cause as Error).message})`, { cause });
+  } finally {
+    database.close();
+  }
+}
+
+function writeStore(database: Database, store: unknown): void {
+  const [table, column, key, value, time] = QUERIES.store.find(([name]) => hasTable(database, name)) ?? [];
+  if (table === undefined) throw new Error("it has no table of logins");
+  const sql = `INSERT INTO ${table} (${key}, ${column}, ${time}) VALUES (?, ?, ?)
+    ON CONFLICT (${key}) DO UPDATE SET ${column} = excluded.${column}, ${time} = excluded.${time}`;
+  database.prepare(sql).run(value, JSON.stringify(store), Date.now());
+}
+
+async function sqliteFor(path: string): Promise<Sqlite> {
+  const module = sqlite();
+  if (module === undefined) {
+    throw new ImportError(78, path, `Node ${process.version} cannot read this database`);
+  }
+  if ((await kindOfPath(path)) === "absent") throw new ImportError(66, path, "no such file");
+  return module;
 }
 
 function sqlite(): Sqlite | undefined {
@@ -89,14 +127,18 @@ function read(database: Database): DatabaseDocuments {
 
 function documentOf(database: Database, name: keyof typeof QUERIES): unknown {
   for (const [table, column, key, value] of QUERIES[name]) {
-    const isThere = database.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?");
-    if (isThere.get(table) === undefined) continue;
+    if (!hasTable(database, table)) continue;
     const row = objectOf(
       database.prepare(`SELECT ${column} AS json FROM ${table} WHERE ${key} = ?`).get(value),
     );
     if (typeof row?.json === "string") return JSON.parse(row.json);
   }
   return undefined;
+}
+
+function hasTable(database: Database, name: string): boolean {
+  const found = database.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?").get(name);
+  return found !== undefined;
 }
 
 /** Messages of SQLite name no content; a parser's would quote it. */

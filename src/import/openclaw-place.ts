@@ -50,6 +50,16 @@ export async function locateOpenclaw(
   return wholeState(path, undefined);
 }
 
+/** Every file and database of logins that is there. Rejects as `locateOpenclaw` does. */
+export async function openclawStores(
+  path: string | undefined,
+  context: ImportContext,
+): Promise<readonly string[]> {
+  const { agents, databasePath } = await locateOpenclaw(path, context);
+  const all = [databasePath, ...agents.flatMap((agent) => [agent.credentialsPath, agent.databasePath])];
+  return all.filter((one) => one !== undefined);
+}
+
 async function wholeState(stateDir: string, configPath: string | undefined): Promise<OpenclawPlace> {
   const agents: AgentFiles[] = [];
   for (const agent of await agentNames(join(stateDir, "agents"))) {

@@ -142,6 +142,7 @@ function writeReadable(view: ProfileView): Message {
     usageWindows: writeWindows(profile),
     sessionCount: view.sessionCount,
     tokenFingerprint: view.fingerprint,
+    sourcePath: profile.sourcePath,
     ...writeTimes(view),
   };
 }
