@@ -43,6 +43,19 @@ export class SharedSources {
   async adoptNewer(profile: Profile, { refused = false } = {}): Promise<boolean> {
     const isShared = profile.ownership === "SHARED" || (refused && profile.ownership === "SOLE");
     if (!isShared || profile.sourcePath === "") return false;
+    const adopted = await this.#adoptFromFile(profile);
+    const fields = { profile: profile.id, sourcePath: profile.sourcePath };
+    if (adopted) this.#log.info(fields, "adopted the newer login from the file it is shared with");
+    else if (refused) {
+      this.#log.warn(
+        fields,
+        "the provider ended this login, and the file holds no newer one of the same account: somebody used it up elsewhere, or signed it out",
+      );
+    }
+    return adopted;
+  }
+
+  async #adoptFromFile(profile: Profile): Promise<boolean> {
     const found = await this.#read(profile.sourcePath, profile.provider, profile.account, this.#clock.now());
     if (found === undefined || isOtherAccount(profile.account, found.account)) return false;
     let adopted = false;
@@ -59,14 +72,6 @@ export class SharedSources {
     await this.#ledger.commit(profile.id, change).catch((error: unknown) => {
       if (!(error instanceof BrokerFailure)) throw error;
     });
-    const fields = { profile: profile.id, sourcePath: profile.sourcePath };
-    if (adopted) this.#log.info(fields, "adopted the newer login from the file it is shared with");
-    else if (refused) {
-      this.#log.warn(
-        fields,
-        "the provider ended this login, and the file holds no newer one of the same account: somebody used it up elsewhere, or signed it out",
-      );
-    }
     return adopted;
   }
 
