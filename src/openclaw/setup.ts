@@ -57,8 +57,7 @@ export async function setUp(place: SetupPlace, setup: RouteSetup): Promise<Done>
   return [
     `written: ${configPath}`,
     ...(wrapper === undefined ? [] : [`written: ${wrapper.path}`]),
-    await validated(openclaw),
-    ...(route === "secrets" ? [await audited(openclaw)] : []),
+    ...(await Promise.all([validated(openclaw), ...(route === "secrets" ? [audited(openclaw)] : [])])),
   ];
 }
 
