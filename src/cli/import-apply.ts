@@ -20,6 +20,9 @@ export interface ImportResult {
   readonly warnings: string[];
 }
 
+/** Whether a login of the broker's own may be replaced by a newer one from a file. */
+type MayReplace = (view: ProfileView) => boolean;
+
 /** Refusals that are about one profile; any other ends the import. */
 const ABOUT_ONE = ["FIELD_INVALID", "PROVIDER_UNKNOWN", "OLDER_GRANT", "ACCOUNT_CHANGED", "IDENTITY_EXISTS"];
 
@@ -32,13 +35,14 @@ export async function apply(
   line: Line,
   plan: ImportPlan,
   result: ImportResult,
+  mayReplace: MayReplace = () => false,
 ): Promise<readonly ImportedProfile[]> {
   const present = new Map((await listed(line)).map((view) => [view.profile, view]));
   /** Ids that are other ones here. */
   const ids = new Map<string, string>();
   const held: ImportedProfile[] = [];
   for (const profile of plan.profiles) {
-    const taken = await take(line, profile, present);
+    const taken = await take(line, profile, present, mayReplace);
     if (taken.id !== undefined) ids.set(profile.id, taken.id);
     if (taken.isHeld) held.push(profile);
     if (taken.reason !== undefined) result.skipped.push({ item: profile.id, reason: taken.reason });
@@ -75,15 +79,16 @@ async function take(
   line: Line,
   profile: ImportedProfile,
   present: ReadonlyMap<string, ProfileView>,
+  mayReplace: MayReplace,
 ): Promise<Taken> {
   const isOld = ({ reason }: CommandError) => reason === "OLDER_GRANT";
-  const obstacle = obstacleOf(profile, present.get(profile.id));
+  const obstacle = obstacleOf(profile, present.get(profile.id), mayReplace);
   if (obstacle !== undefined) return { id: profile.id, reason: obstacle, isHeld: false };
   const first = await put(line, putRequest(profile));
   if (typeof first === "string") return { id: first, isHeld: true };
   const existing = first.reason === "IDENTITY_EXISTS" ? existingId(first) : undefined;
   if (existing === undefined) return { id: undefined, reason: first.message, isHeld: isOld(first) };
-  const other = obstacleOf(profile, present.get(existing));
+  const other = obstacleOf(profile, present.get(existing), mayReplace);
   if (other !== undefined) return { id: existing, reason: `${first.message}; ${other}`, isHeld: false };
   const second = await put(
     line,
@@ -101,8 +106,12 @@ const OWN_LOGIN =
 const LENT = "it has no refresh token there, so the login that the broker has is kept";
 
 /** Why the broker's own login of this account stays, if it does. */
-function obstacleOf({ grant }: ImportedProfile, view: ProfileView | undefined): string | undefined {
-  if (view?.ownership === "OWNERSHIP_SOLE") return OWN_LOGIN;
+function obstacleOf(
+  { grant }: ImportedProfile,
+  view: ProfileView | undefined,
+  mayReplace: MayReplace,
+): string | undefined {
+  if (view?.ownership === "OWNERSHIP_SOLE" && !mayReplace(view)) return OWN_LOGIN;
   const isLent = grant.kind === "oauth" && grant.refreshToken === undefined;
   return isLent && view?.hasRefreshToken === true ? LENT : undefined;
 }

@@ -28,11 +28,12 @@ export async function takeOver(
   const plan = await readSource(source, from, context);
   result.skipped.push(...plan.skipped);
   result.warnings.push(...plan.warnings);
-  const held = await apply(line, plan, result);
+  const stores = await SOURCES[source].stores(from, context);
+  // It may have been logged in anew since the last time.
+  const held = await apply(line, plan, result, ({ sourcePath }) => stores.includes(sourcePath));
   // It may have been started, and rotated what was read, since.
   refuseRunning(place);
   const isOurs = (login: ImportedProfile) => held.some((own) => isCopy(own, login));
-  const stores = await SOURCES[source].stores(from, context);
   for (const path of stores) await rewrite(path, stripped(source, isOurs, path, context.now));
   const left = (await readSource(source, from, context)).profiles.filter(hasRefreshToken);
   const taken: string[] = [];

@@ -65,6 +65,19 @@ test("Codex keeps an access token only, and the broker is the sole owner", async
   expect(await broker.get(A)).toMatchObject({ ownership: "OWNERSHIP_SOLE", hasRefreshToken: true });
 });
 
+test("a login that was made there since is taken over the next time", async () => {
+  const { broker, cli, path } = await withCodex();
+  await cli("import codex --take-over");
+  await broker.advance(HOUR);
+  const anew = codexFile("a", broker.nowMs);
+  await writeJson(path, anew);
+  expect(await cli("import codex")).toMatchObject({ stdout: expect.stringContaining("login of its own") });
+  expect(await cli("import codex --take-over")).toMatchObject({ code: 0 });
+  expect(await broker.get(A)).toMatchObject({ ownership: "OWNERSHIP_SOLE", hasRefreshToken: true });
+  const { credential } = await broker.acquire("openai-codex");
+  expect(credential.oauth?.accessToken).toBe(anew.tokens.access_token);
+});
+
 test("an interrupted take-over is finished by doing it again, and the stub takes no login's place", async () => {
   const { broker, cli, before, path } = await withCodex();
   await cli("import codex");
