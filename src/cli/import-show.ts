@@ -28,5 +28,11 @@ export function show(result: ImportResult, { json, dryRun, takeOver }: ImportOpt
     print(plain(`${dryRun ? "would set the order" : "order"} of ${provider}: ${profiles.join(", ")}`));
   }
   for (const warning of result.warnings) note(plain(`warning: ${warning}`));
+  const database = result.imported.find(({ path }) => path.endsWith(".sqlite"));
+  if (database !== undefined) {
+    note(
+      plain(`a broker on a Node below 22.5 cannot read ${database.path} again, nor give a login back to it`),
+    );
+  }
   if (result.imported.length > 0 && !takeOver) print(MEANING_OF_SHARED);
 }

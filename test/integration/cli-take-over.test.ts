@@ -91,6 +91,20 @@ test("an interrupted take-over is finished by doing it again, and the stub takes
   expect(await broker.get(A)).toMatchObject({ ownership: "OWNERSHIP_SOLE", hasRefreshToken: true });
 });
 
+test("what is left there of a login takes the place of none, neither in an import nor in a take-over", async () => {
+  const { broker, cli } = await brokerCli();
+  const path = join(cli.user, ".claude/.credentials.json");
+  const login = { accessToken: "at-FAKE", refreshToken: "rt-FAKE", expiresAt: broker.nowMs + HOUR };
+  await writeJson(path, { claudeAiOauth: login });
+  await cli("import claude");
+  await writeJson(path, { claudeAiOauth: { ...login, refreshToken: null } });
+  for (const args of ["import claude", "import claude --take-over"]) {
+    expect((await cli(args)).code).toBe(0);
+    expect((await broker.get("anthropic:default")).hasRefreshToken).toBe(true);
+  }
+  expect((await broker.get("anthropic:default")).ownership).toBe("OWNERSHIP_SOLE");
+});
+
 test("undo gives back the current grant, not the one that was taken, and the broker has it no more", async () => {
   const { broker, cli, before, path, there } = await withCodex();
   await cli("import codex --take-over");
