@@ -6,7 +6,7 @@ import { rewrite } from "../import/rewrite.ts";
 import { type Installation, installationHome, processesOf } from "../import/running.ts";
 import { readSource, SOURCES } from "../import/sources.ts";
 import { stripped } from "../import/strip.ts";
-import type { Line } from "./call.ts";
+import { ask, type Line } from "./call.ts";
 import { CommandError } from "./command-error.ts";
 import { apply, type ImportResult } from "./import-apply.ts";
 import { allProfiles } from "./profile-pages.ts";
@@ -56,7 +56,7 @@ export async function giveBack(line: Line, place: Installation): Promise<readonl
   const given: string[] = [];
   for (const { profile, sourcePath, ownership, hasRefreshToken: refreshes } of await views(line)) {
     if (!stores.includes(sourcePath) || !refreshes || ownership !== "OWNERSHIP_SOLE") continue;
-    await line.call("ReturnProfile", { profile });
+    await ask("login", "ReturnProfile", { profile });
     given.push(profile);
   }
   if (given.length > 0) return given;

@@ -164,9 +164,6 @@ export function profileService(desk: Desk, broker: Broker): Service {
         const profiles = await acknowledgeBan(ctx, readProvider(message));
         return { profiles: profiles.map((p) => writeProfile(viewOf(ctx, p))) };
       }),
-      ReturnProfile: unary(desk, async (message) => ({
-        sourcePath: await broker.returnProfile(readProfileId(message)),
-      })),
       RefreshProfile: unary(desk, async (message, { caller, signal }) =>
         shown(await refreshNow(ctx, readProfileId(message), caller, signal)),
       ),

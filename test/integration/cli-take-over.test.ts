@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { HOUR } from "../support/broker-world.ts";
 import { brokerCli, errorJson } from "../support/cli.ts";
 import { chatgptTokens, SEED_PROFILES, writeJson, writeOpenclawHome } from "../support/openclaw-home.ts";
-import { start } from "../support/process.mjs";
+import { run, start } from "../support/process.mjs";
 import { json, tokens } from "../support/token-endpoint.ts";
 import { until } from "../support/until.ts";
 
@@ -124,6 +124,14 @@ test("undo gives back the current grant, not the one that was taken, and the bro
   expect((await broker.list()).profiles).toEqual([]);
   expect((await cli(["import", "codex", "--from", path])).code).toBe(0);
   expect((await broker.get(A)).ownership).toBe("OWNERSHIP_SHARED");
+});
+
+test("no refresh token is printed, logged, or left in a file that is not that program's", async () => {
+  const { broker, cli } = await withCodex();
+  const said = [await cli("import codex --take-over --json"), await cli("import codex --undo --json")];
+  expect(JSON.stringify([said, broker.log])).not.toMatch(/rt-FAKE/);
+  const { stdout } = await run("grep", ["-rl", "rt-FAKE", cli.home]);
+  expect(stdout.trim()).toBe(join(cli.user, ".codex/auth.json"));
 });
 
 test("undo never takes the place of a login that was made there since", async () => {

@@ -5,7 +5,7 @@ import { defaultConfig } from "../../src/config.ts";
 import type { Request } from "../../src/domain/candidate.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { after, at } from "../../src/domain/time.ts";
-import type { ReadSharedSource, RefreshAnswer, RefreshGrant } from "../../src/provider/provider.ts";
+import type { GiveBack, ReadSharedSource, RefreshAnswer, RefreshGrant } from "../../src/provider/provider.ts";
 import { buildProviders } from "../../src/provider/registry.ts";
 import { ManualClock, settled } from "./clock.ts";
 import { MemoryStore } from "./memory-store.ts";
@@ -41,6 +41,7 @@ export class LoneBroker {
     throw new Error("no refresh was expected");
   };
   readShared: ReadSharedSource = async () => undefined;
+  giveBack: GiveBack = async () => undefined;
 
   constructor(store = new MemoryStore()) {
     this.store = store;
@@ -71,7 +72,7 @@ export class LoneBroker {
         openLoopback: () => Promise.reject(new Error("no login was expected")),
       },
       readShared: (...about) => this.readShared(...about),
-      giveBack: async () => "no file is there",
+      giveBack: (...about) => this.giveBack(...about),
       fingerprintOf: () => "00000000",
       withRefreshDue: (grant) => grant,
       ending: this.ending.signal,
