@@ -20,13 +20,14 @@ Example:
 const SECRETS = `
 OpenClaw starts this by itself once \`openclaw setup secrets\` has been done, and writes which ids it wants
 to standard input. --watch instead runs on and lets OpenClaw ask again when a credential behind one of the
-ids has changed, at most once in --every.
+ids has changed, at most once in --every. What is answered is JSON in any case; --json changes errors only.
 
 Example:
   $ auth-broker openclaw secrets --watch anthropic openrouter`;
 
 /** `openclaw setup` and `openclaw secrets`. */
 export function defineOpenclaw(command: Command): void {
+  command.addHelpText("after", "\nExample:\n  $ auth-broker openclaw setup plugin");
   const setup = command.command("setup").description("let OpenClaw ask the broker");
   jsonOption(setup)
     .argument("<route>", ROUTES.join(", "))
@@ -36,9 +37,7 @@ export function defineOpenclaw(command: Command): void {
     .option("--openclaw <path>", "the program (default: openclaw in the PATH)")
     .addHelpText("after", SETUP)
     .action(async (route: string, options) => (await import("./openclaw-setup.ts")).setup(route, options));
-  command
-    .command("secrets")
-    .description("answer OpenClaw's requests for secrets")
+  jsonOption(command.command("secrets").description("answer OpenClaw's requests for secrets"))
     .argument("[ids...]", "with --watch: what to watch")
     .option("--watch", "tell OpenClaw when a credential has changed")
     .option("--every <duration>", "shortest time between two reloads (default: 30s)", durationMs)
