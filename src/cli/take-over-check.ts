@@ -11,7 +11,7 @@ const COMMANDS: Readonly<
   claude: undefined,
 };
 /** OpenClaw takes seconds to start. */
-const WITHIN_MS = 60_000;
+const WITHIN_MS = 120_000;
 
 /** Asks the program itself whether it still can read its logins. One sentence for a person. */
 export async function checkWithProgram({ source, from, context }: Installation): Promise<string> {

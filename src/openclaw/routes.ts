@@ -6,8 +6,8 @@ export type Route = (typeof ROUTES)[number];
 
 /** Names under which the broker stands in OpenClaw's configuration. */
 const NAME = "authbroker";
-/** A start of Node and one request; OpenClaw's own default is 5 s. */
-const TIMEOUT_MS = 10_000;
+/** A start of Node and one request: a second, but five on a busy machine, which is OpenClaw's own default. */
+const TIMEOUT_MS = 20_000;
 
 /** Model requests of OpenClaw itself: the plugin in this package, which asks before each of them. */
 export function pluginPatch(packageRoot: string, before: unknown): Patch {

@@ -36,7 +36,7 @@ describe.skipIf(!(await hasNamespaces()))("logins that the real OpenClaw wrote",
 
   test.each(["absent", "empty", "copy"] as const)(
     "give the same profiles, order and cooldowns out of files and out of databases, with the second agent's %s",
-    { timeout: 300_000 },
+    { timeout: 600_000 },
     async (solenne) => {
       const place = await openclawPlace(current);
       const { stateDir, blockedUntilMs } = await writeOpenclawHome(place.home, { solenne, limited: true });

@@ -27,7 +27,7 @@ describe.skipIf(!(await hasNamespaces()))("openclaw setup with the real OpenClaw
   const addKey = (place: OpenclawPlace, id: string, key: string) =>
     place.cli(`profiles add ${id} --from-file -`, { input: JSON.stringify({ apiKey: { key } }) });
 
-  test("routes pass OpenClaw's own checks, and come out without a trace", { timeout: 400_000 }, async () => {
+  test("routes pass OpenClaw's own checks, and come out without a trace", { timeout: 600_000 }, async () => {
     const place = await installed();
     for (const route of ["codex", "plugin"]) {
       const written = await place.cli(`openclaw setup ${route} --write --json`);
@@ -43,7 +43,7 @@ describe.skipIf(!(await hasNamespaces()))("openclaw setup with the real OpenClaw
   });
 
   test("secrets are resolved by the real OpenClaw, and a running gateway hears of a new one", {
-    timeout: 400_000,
+    timeout: 600_000,
   }, async () => {
     const place = await installed();
     const refused = await place.cli("openclaw setup secrets --provider anthropic=anthropic:none --write");
