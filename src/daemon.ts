@@ -210,6 +210,7 @@ function brokerParts(parts: Parts, providers: Providers) {
     },
     // Other programs' formats are loaded only where a login is shared with one.
     readShared: async (...about) => (await import("./import/shared-source.ts")).readSharedSource(...about),
+    giveBack: async (...about) => (await import("./import/give-back.ts")).giveBack(...about),
     fingerprintOf: fingerprints(key),
     signOutHint,
     withRefreshDue: (grant, id, now) => {

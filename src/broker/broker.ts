@@ -8,7 +8,7 @@ import type { Profile } from "../domain/profile.ts";
 import type { Settings } from "../domain/settings.ts";
 import { after, type Now } from "../domain/time.ts";
 import { transition } from "../domain/transition.ts";
-import type { Provider, ReadSharedSource, ReadUsage, RefreshGrant } from "../provider/provider.ts";
+import type { GiveBack, Provider, ReadSharedSource, ReadUsage, RefreshGrant } from "../provider/provider.ts";
 import type { Store } from "../store/store.ts";
 import { acquire, type Patience } from "./acquire.ts";
 import { Alarm } from "./alarm.ts";
@@ -29,6 +29,7 @@ import { Refreshes } from "./refresh.ts";
 import { clientKey } from "./refresh-rules.ts";
 import { RefreshSchedule } from "./refresh-schedule.ts";
 import { type ReportAnswer, release, report, type Seen } from "./report.ts";
+import { returnProfile } from "./return-profile.ts";
 import { Sessions } from "./sessions.ts";
 import { SharedSources } from "./shared.ts";
 import { storeFailure } from "./store-failure.ts";
@@ -61,6 +62,7 @@ export interface BrokerParts {
   readonly notify?: (notice: Notice) => void;
   /** [0, 1); keeps apart what need not happen together. */
   readonly random: () => number;
+  readonly giveBack: GiveBack;
   readonly fingerprintOf: (grant: Grant) => string;
   readonly signOutHint: Context["signOutHint"];
   /** Draws the moment of the refresh ahead for a grant that came from outside. */
@@ -150,6 +152,11 @@ export class Broker {
     const provider = order.profile.slice(0, order.profile.indexOf(":"));
     const drawn = this.#parts.withRefreshDue(grant, provider, this.ctx.clock.now());
     return put(this.ctx, { ...order, grant: drawn });
+  }
+
+  /** As `returnProfile` says. */
+  returnProfile(profile: string): Promise<string> {
+    return returnProfile(this.ctx, this.#parts.giveBack, profile);
   }
 
   /** As `logout` says. */

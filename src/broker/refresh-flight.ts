@@ -179,7 +179,9 @@ export class Flying {
   async #record(sending: Sending, answer: RefreshAnswer): Promise<void> {
     const { profile, client, grant } = sending;
     const isEnded = answer.kind === "terminal";
-    if (isEnded && (await this.#w.shared.adoptNewer(profile).catch(() => false))) return;
+    const isAdopted =
+      isEnded && (await this.#w.shared.adoptNewer(profile, { refused: true }).catch(() => false));
+    if (isAdopted) return;
     if (answer.kind === "not_now" && answer.retryAtMs !== undefined && isThrottle(answer.httpStatus)) {
       const now = this.#w.clock.now();
       this.#w.lanes.hold(clientKey(client), at(now, answer.retryAtMs), now);

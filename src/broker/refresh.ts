@@ -47,6 +47,27 @@ export class Refreshes {
     if (!this.#isDraining) this.join(profile);
   }
 
+  /** Does something during which no refresh of the profile may be under way or begin. */
+  async without<T>(profileId: string, work: () => Promise<T>): Promise<T> {
+    for (let running = this.#flights.get(profileId); running !== undefined; ) {
+      await running.done;
+      running = this.#flights.get(profileId);
+    }
+    let land: () => void = () => {};
+    const done = new Promise<void>((resolve) => {
+      land = resolve;
+    });
+    // Who joins it looks again when it is over.
+    this.#flights.set(profileId, { outcome: done, done, isUrgent: true });
+    try {
+      return await work();
+    } finally {
+      this.#flights.delete(profileId);
+      land();
+      this.#wiring.onLanded(profileId);
+    }
+  }
+
   /** Why a new grant is in memory only, while one is. */
   get trouble(): BrokerFailure | undefined {
     for (const flight of this.#flights.values()) if (flight.trouble !== undefined) return flight.trouble;

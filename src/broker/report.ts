@@ -127,8 +127,10 @@ async function apply(
   if (profile === undefined) return { ignored: "PROFILE_GONE", after: undefined };
   if (profile.accountEpoch !== lease.accountEpoch) return { ignored: "OTHER_ACCOUNT", after: profile };
   if (isAuthOutcome(reading.outcome)) {
+    const refused = reading.outcome === "AUTH_PERMANENT";
     const isStale =
-      profile.generation !== lease.generation || (await ctx.shared.adoptNewer(profile).catch(() => false));
+      profile.generation !== lease.generation ||
+      (await ctx.shared.adoptNewer(profile, { refused }).catch(() => false));
     if (isStale) return { ignored: "STALE_GENERATION", after: ctx.ledger.get(lease.profile) };
   }
   const unbraked = reading.ban === true ? await brake(ctx, profile) : undefined;

@@ -35,9 +35,27 @@ export class SharedSources {
     this.#read = wiring.read;
   }
 
-  /** Takes over a newer grant of the same account from the other program's file. True if there was one. */
-  async adoptNewer(profile: Profile): Promise<boolean> {
-    if (profile.ownership !== "SHARED" || profile.sourcePath === "") return false;
+  /**
+   * Takes over a newer grant of the same account from the other program's file. True if there was one. The
+   * file of a program that should have none any more (SOLE) counts only when ours was `refused`: it may
+   * just as well have been logged in anew.
+   */
+  async adoptNewer(profile: Profile, { refused = false } = {}): Promise<boolean> {
+    const isShared = profile.ownership === "SHARED" || (refused && profile.ownership === "SOLE");
+    if (!isShared || profile.sourcePath === "") return false;
+    const adopted = await this.#adoptFromFile(profile);
+    const fields = { profile: profile.id, sourcePath: profile.sourcePath };
+    if (adopted) this.#log.info(fields, "adopted the newer login from the file it is shared with");
+    else if (refused) {
+      this.#log.warn(
+        fields,
+        "the provider ended this login, and the file holds no newer one of the same account: somebody used it up elsewhere, or signed it out",
+      );
+    }
+    return adopted;
+  }
+
+  async #adoptFromFile(profile: Profile): Promise<boolean> {
     const found = await this.#read(profile.sourcePath, profile.provider, profile.account, this.#clock.now());
     if (found === undefined || isOtherAccount(profile.account, found.account)) return false;
     let adopted = false;
@@ -54,8 +72,6 @@ export class SharedSources {
     await this.#ledger.commit(profile.id, change).catch((error: unknown) => {
       if (!(error instanceof BrokerFailure)) throw error;
     });
-    if (adopted)
-      this.#log.info({ profile: profile.id }, "adopted the newer login from the file it is shared with");
     return adopted;
   }
 
@@ -64,6 +80,8 @@ export class SharedSources {
     const ours = current.grant;
     if (theirs.kind !== "oauth" || ours.kind !== "oauth") return false;
     if (theirs.accessToken.equals(ours.accessToken)) return false;
+    // What was lent to that program is no login.
+    if (theirs.refreshToken === undefined && ours.refreshToken !== undefined) return false;
     if (isOlder(theirs, ours)) return false;
     return isOlder(ours, theirs) || !isLive(current, this.#clock.now());
   }

@@ -87,6 +87,7 @@ function ofOwnKind(error: Described): CommandError | undefined {
     case "EndpointError":
       return new CommandError(Number(error.exit), error.message);
     case "LaunchError":
+    case "OpenclawError":
       return new CommandError(Number(error.exit), error.message, { help: String(error.help) });
     case "BrokerError":
       return ofBroker(error as Described & Omit<RemoteFailure, "message">);

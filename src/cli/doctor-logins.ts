@@ -9,6 +9,7 @@ import { findSources, readSource, SOURCES } from "../import/sources.ts";
 import { fingerprints } from "../key.ts";
 import type { Places } from "../places.ts";
 import { type Check, ok, warn } from "./doctor-check.ts";
+import { originChecks, phantomChecks, storeChecks } from "./doctor-programs.ts";
 import { importContext } from "./import-plan.ts";
 import { bare, type ProfileView } from "./profile-view.ts";
 
@@ -34,6 +35,7 @@ export async function loginChecks(
   kept: readonly ProfileView[],
 ): Promise<FoundLogins> {
   const profiles = await foundProfiles(checks, importContext());
+  checks.push(...phantomChecks(profiles), ...originChecks(profiles, kept));
   const sharedGrants = [...sharedAmongPrograms(profiles), ...sharedWithBroker(profiles, where, kept)];
   for (const { profile, holders } of sharedGrants) {
     const names = holders.map(({ source, path }) => `${source} (${path})`).join(", ");
@@ -41,7 +43,7 @@ export async function loginChecks(
       warn(
         "login",
         `${profile}: the same single-use login is held by ${names}; whoever refreshes first logs the others out`,
-        "log in anew in all but one of them",
+        "auth-broker import SOURCE --take-over, or log in anew in all but one of them",
       ),
     );
   }
@@ -63,6 +65,7 @@ async function foundProfiles(checks: Check[], context: ImportContext): Promise<r
       checks.push(
         ok("login", `${SOURCES[name].title} (${path}) has ${ids === "" ? "no login to take over" : ids}`),
       );
+      checks.push(...(await storeChecks(name, context)));
       checks.push(...plan.warnings.map((warning) => warn("login", warning)));
       checks.push(...plan.skipped.map(({ item, reason }) => warn("login", `${item}: ${reason}`)));
     } catch (error) {

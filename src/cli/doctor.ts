@@ -6,6 +6,7 @@ import { brokerChecks } from "./doctor-broker.ts";
 import { type Check, ok, warn } from "./doctor-check.ts";
 import { type FoundLogins, loginChecks } from "./doctor-logins.ts";
 import { placeChecks } from "./doctor-places.ts";
+import { versionChecks } from "./doctor-programs.ts";
 import { here } from "./here.ts";
 import { jsonOption } from "./options.ts";
 import { paint, plain, print, printJson, type Style } from "./output.ts";
@@ -28,6 +29,7 @@ export function defineDoctor(command: Command): void {
       const checks: Check[] = [
         ok("version", `auth-broker ${VERSION}, Node ${process.version}, ${process.platform}`),
       ];
+      checks.push(...versionChecks(process.env));
       const found = await examine(checks);
       if (json) printJson({ checks, ...found });
       else for (const check of checks) printCheck(check);

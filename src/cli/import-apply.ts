@@ -20,20 +20,31 @@ export interface ImportResult {
   readonly warnings: string[];
 }
 
+/** Whether a login of the broker's own may be replaced by a newer one from a file. */
+type MayReplace = (view: ProfileView) => boolean;
+
 /** Refusals that are about one profile; any other ends the import. */
 const ABOUT_ONE = ["FIELD_INVALID", "PROVIDER_UNKNOWN", "OLDER_GRANT", "ACCOUNT_CHANGED", "IDENTITY_EXISTS"];
 
 /**
- * Puts what was planned into the broker and writes down in `result` what came of each item. Rejects
- * with `CommandError` when the broker as a whole does not play along; what was done until then stays.
+ * Puts what was planned into the broker and writes down in `result` what came of each item. Gives those
+ * whose login, or a newer one of theirs, the broker now holds. Rejects with `CommandError` when the broker
+ * as a whole does not play along; what was done until then stays.
  */
-export async function apply(line: Line, plan: ImportPlan, result: ImportResult): Promise<void> {
+export async function apply(
+  line: Line,
+  plan: ImportPlan,
+  result: ImportResult,
+  mayReplace: MayReplace = () => false,
+): Promise<readonly ImportedProfile[]> {
   const present = new Map((await listed(line)).map((view) => [view.profile, view]));
   /** Ids that are other ones here. */
   const ids = new Map<string, string>();
+  const held: ImportedProfile[] = [];
   for (const profile of plan.profiles) {
-    const taken = await take(line, profile, present);
+    const taken = await take(line, profile, present, mayReplace);
     if (taken.id !== undefined) ids.set(profile.id, taken.id);
+    if (taken.isHeld) held.push(profile);
     if (taken.reason !== undefined) result.skipped.push({ item: profile.id, reason: taken.reason });
     else {
       const { source, sourcePath: path } = profile;
@@ -46,6 +57,7 @@ export async function apply(line: Line, plan: ImportPlan, result: ImportResult):
     if (order.some(isThere)) await setOrder(line, provider, order, result);
     else result.skipped.push({ item: `order of ${provider}`, reason: "none of its profiles is here" });
   }
+  return held;
 }
 
 /** The profiles that stand outside an explicit order, so that they would never be used. */
@@ -60,36 +72,48 @@ async function listed(line: Line): Promise<readonly ProfileView[]> {
 
 /** The id that it has here now, or why it was not taken. */
 type Taken =
-  | { readonly id: string; readonly reason?: undefined }
-  | { readonly id: string | undefined; readonly reason: string };
+  | { readonly id: string; readonly reason?: undefined; readonly isHeld: true }
+  | { readonly id: string | undefined; readonly reason: string; readonly isHeld: boolean };
 
 async function take(
   line: Line,
   profile: ImportedProfile,
   present: ReadonlyMap<string, ProfileView>,
+  mayReplace: MayReplace,
 ): Promise<Taken> {
-  if (isOwn(present.get(profile.id))) return { id: profile.id, reason: OWN_LOGIN };
+  const isOld = ({ reason }: CommandError) => reason === "OLDER_GRANT";
+  const obstacle = obstacleOf(profile, present.get(profile.id), mayReplace);
+  if (obstacle !== undefined) return { id: profile.id, reason: obstacle, isHeld: false };
   const first = await put(line, putRequest(profile));
-  if (typeof first === "string") return { id: first };
-  if (first.reason !== "IDENTITY_EXISTS") return { id: undefined, reason: first.message };
-  const existing = existingId(first);
-  if (existing === undefined) return { id: undefined, reason: first.message };
-  if (isOwn(present.get(existing))) return { id: existing, reason: `${first.message}; ${OWN_LOGIN}` };
+  if (typeof first === "string") return { id: first, isHeld: true };
+  const existing = first.reason === "IDENTITY_EXISTS" ? existingId(first) : undefined;
+  if (existing === undefined) return { id: undefined, reason: first.message, isHeld: isOld(first) };
+  const other = obstacleOf(profile, present.get(existing), mayReplace);
+  if (other !== undefined) return { id: existing, reason: `${first.message}; ${other}`, isHeld: false };
   const second = await put(
     line,
     putRequest({ ...profile, id: existing, aliases: [...profile.aliases, profile.id] }),
   );
   return typeof second === "string"
-    ? { id: second }
-    : { id: existing, reason: `${first.message}; ${second.message}` };
+    ? { id: second, isHeld: true }
+    : { id: existing, reason: `${first.message}; ${second.message}`, isHeld: isOld(second) };
 }
 
 /** A login that nobody else can rotate is worth more than a newer one that two programs share. */
 const OWN_LOGIN =
   "the broker has a login of its own for it, which is kept; remove that first to take this one";
 
-function isOwn(view: ProfileView | undefined): boolean {
-  return view?.ownership === "OWNERSHIP_SOLE";
+const LENT = "it has no refresh token there, so the login that the broker has is kept";
+
+/** Why the broker's own login of this account stays, if it does. */
+function obstacleOf(
+  { grant }: ImportedProfile,
+  view: ProfileView | undefined,
+  mayReplace: MayReplace,
+): string | undefined {
+  if (view?.ownership === "OWNERSHIP_SOLE" && !mayReplace(view)) return OWN_LOGIN;
+  const isLent = grant.kind === "oauth" && grant.refreshToken === undefined;
+  return isLent && view?.hasRefreshToken === true ? LENT : undefined;
 }
 
 /** The id that a put went to, or its refusal. */

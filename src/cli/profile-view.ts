@@ -28,6 +28,8 @@ export interface ProfileView {
   readonly usageWindows: readonly WindowView[];
   readonly sessionCount: number;
   readonly tokenFingerprint: string;
+  /** Empty: none. */
+  readonly sourcePath: string;
 }
 
 interface CooldownView {

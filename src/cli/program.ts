@@ -75,6 +75,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "run Codex on a credential of the broker",
     define: async () => (await import("./codex.ts")).defineCodex,
   },
+  openclaw: {
+    summary: "let OpenClaw ask the broker",
+    define: async () => (await import("./openclaw.ts")).defineOpenclaw,
+  },
   doctor: {
     summary: "look for what is wrong, with or without a running broker",
     define: async () => (await import("./doctor.ts")).defineDoctor,

@@ -81,6 +81,8 @@ export type Failure =
   | { readonly kind: "login_impossible"; readonly cause: string; readonly help: string }
   /** A provider without logins: an API key is what it takes. */
   | { readonly kind: "api_key_wanted"; readonly provider: string }
+  /** A login that cannot go back to the program that it came from. Clauses as above. */
+  | { readonly kind: "return_impossible"; readonly cause: string; readonly help: string }
   | { readonly kind: "starting" }
   | { readonly kind: "draining" }
   | {
@@ -128,6 +130,7 @@ export function describe(failure: Failure): string {
     case "login_unknown":
       return "this login is not known here: it is long over, or the broker was restarted; start it again";
     case "login_impossible":
+    case "return_impossible":
       return failure.help === "" ? failure.cause : `${failure.cause}; ${failure.help}`;
     case "api_key_wanted":
       return `${failure.provider} has no logins, only API keys; auth-broker login ${failure.provider} asks for one`;

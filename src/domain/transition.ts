@@ -38,6 +38,7 @@ export type Event =
       readonly title?: string;
       readonly baseUrl?: string;
       readonly pools?: readonly string[];
+      readonly ownership?: Ownership;
     }
   | { readonly type: "cleared"; readonly model: string }
   | { readonly type: "trial_ended"; readonly model: string }
@@ -84,7 +85,11 @@ export function transition(profile: Profile, event: Event, now: Now, settings: S
     case "usage_read":
       return readOut(profile, event.windows, event.sinceMs, now);
     case "adopted":
-      return renewed(profile, event.grant, event.account, "adopted", now);
+      // Whatever was thought before: that program has this one.
+      return {
+        ...renewed(profile, event.grant, event.account, "adopted", now),
+        ownership: "SHARED",
+      };
     case "refresh_started":
       return started(profile, event, now, settings);
     case "refresh_granted":
@@ -181,6 +186,7 @@ function updated(profile: Profile, event: Extract<Event, { type: "updated" }>): 
     ...(event.title === undefined ? {} : { title: event.title }),
     ...(event.baseUrl === undefined ? {} : { baseUrl: event.baseUrl }),
     ...(event.pools === undefined ? {} : { pools: event.pools }),
+    ...(event.ownership === undefined ? {} : { ownership: event.ownership }),
   };
 }
 

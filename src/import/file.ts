@@ -14,11 +14,11 @@ const PAUSE_MS = 40;
 
 /**
  * A file of another program could not be used. `exit` is the command's exit code: 65 not in its
- * format, 66 not there, 77 no permission. The message names the path and what to do, never content.
+ * format, 66 not there, 74 cannot be written, 75 not now, 77 no permission, 78 this Node cannot read it. The message names the path and what to do, never content.
  */
 export class ImportError extends Error {
   override readonly name = "ImportError";
-  readonly exit: 65 | 66 | 77;
+  readonly exit: 65 | 66 | 74 | 75 | 77 | 78;
   readonly path: string;
 
   constructor(exit: ImportError["exit"], path: string, problem: string, options?: ErrorOptions) {
@@ -31,7 +31,10 @@ export class ImportError extends Error {
 const MENDS = {
   65: "mend the file, or log in again with the program that wrote it",
   66: "log in with that program first, or name its directory or file with --from PATH",
+  74: "nothing was changed there",
+  75: "nothing was changed there; look what its program did, and try again",
   77: "run this as the user who owns it, or let this user read it",
+  78: "run it with a newer one: npx -p node@24 auth-broker import openclaw",
 } as const;
 
 /**

@@ -12,6 +12,8 @@ export interface AgentFiles {
   /** Absent: the agent has no logins of its own. */
   readonly credentialsPath?: string;
   readonly statePath: string;
+  /** The database that took the place of both files. Absent: there is none. */
+  readonly databasePath?: string;
 }
 
 /** Where an installation of OpenClaw, or the part of it that was asked for, keeps what concerns us. */
@@ -19,7 +21,7 @@ export interface OpenclawPlace {
   /** `main` first, the others by name. */
   readonly agents: readonly AgentFiles[];
   readonly configPath?: string;
-  /** The database that took the place of the files in later versions. */
+  /** The database of OpenClaw 2026.6 and later whose logins every agent inherits. */
   readonly databasePath?: string;
 }
 
@@ -40,9 +42,22 @@ export async function locateOpenclaw(
     const configPath = textOf(context.env.OPENCLAW_CONFIG_PATH);
     return wholeState(openclawHome(context), configPath);
   }
-  if (path.endsWith(".json") || (await kindOfPath(path)) !== "directory") return oneFile(path);
-  const own = (await credentialFile(path)) ?? (await credentialFile(join(path, "agent")));
-  return own === undefined ? wholeState(path, undefined) : oneFile(own);
+  if (/\.(json|sqlite)$/.test(path) || (await kindOfPath(path)) !== "directory") return oneFile(path);
+  for (const directory of [path, join(path, "agent")]) {
+    const own = (await credentialFile(directory)) ?? (await databaseIn(directory));
+    if (own !== undefined) return oneFile(own);
+  }
+  return wholeState(path, undefined);
+}
+
+/** Every file and database of logins that is there. Rejects as `locateOpenclaw` does. */
+export async function openclawStores(
+  path: string | undefined,
+  context: ImportContext,
+): Promise<readonly string[]> {
+  const { agents, databasePath } = await locateOpenclaw(path, context);
+  const all = [databasePath, ...agents.flatMap((agent) => [agent.credentialsPath, agent.databasePath])];
+  return all.filter((one) => one !== undefined);
 }
 
 async function wholeState(stateDir: string, configPath: string | undefined): Promise<OpenclawPlace> {
@@ -53,8 +68,10 @@ async function wholeState(stateDir: string, configPath: string | undefined): Pro
   const databasePath = join(stateDir, "state", "openclaw.sqlite");
   const hasDatabase = await isThere(databasePath);
   const all = await withSharedFile(agents, join(stateDir, "credentials", "oauth.json"));
-  if (!hasDatabase && all.every((agent) => agent.credentialsPath === undefined)) {
-    throw new ImportError(66, stateDir, "no auth-profiles.json of any agent of OpenClaw is there");
+  const isBare = (agent: AgentFiles) =>
+    agent.credentialsPath === undefined && agent.databasePath === undefined;
+  if (!hasDatabase && all.every(isBare)) {
+    throw new ImportError(66, stateDir, "no logins of any agent of OpenClaw are there");
   }
   return {
     agents: all,
@@ -73,21 +90,34 @@ async function withSharedFile(agents: readonly AgentFiles[], path: string): Prom
 
 async function agentIn(directory: string, agent: string): Promise<AgentFiles> {
   const credentialsPath = await credentialFile(directory);
+  const databasePath = await databaseIn(directory);
   return {
     agent,
     statePath: join(directory, "auth-state.json"),
     ...(credentialsPath === undefined ? {} : { credentialsPath }),
+    ...(databasePath === undefined ? {} : { databasePath }),
   };
 }
 
-/** One agent's file; the configuration belongs to it if it lies where OpenClaw puts it. */
-function oneFile(credentialsPath: string): OpenclawPlace {
-  const agentDir = dirname(credentialsPath);
+/** One agent's file or database; the configuration belongs to it if it lies where OpenClaw puts it. */
+function oneFile(path: string): OpenclawPlace {
+  const agentDir = dirname(path);
+  const isDatabase = path.endsWith(".sqlite");
+  const shared = join(dirname(agentDir), "openclaw.json");
+  if (isDatabase && basename(path) === "openclaw.sqlite") {
+    return { agents: [], databasePath: path, configPath: shared };
+  }
   const agentsDir = dirname(dirname(agentDir));
   const isInPlace = basename(agentDir) === "agent" && basename(agentsDir) === "agents";
   const agent = isInPlace ? basename(dirname(agentDir)) : MAIN;
   return {
-    agents: [{ agent, credentialsPath, statePath: join(agentDir, "auth-state.json") }],
+    agents: [
+      {
+        agent,
+        statePath: join(agentDir, "auth-state.json"),
+        ...(isDatabase ? { databasePath: path } : { credentialsPath: path }),
+      },
+    ],
     ...(isInPlace ? { configPath: join(dirname(agentsDir), "openclaw.json") } : {}),
   };
 }
@@ -98,6 +128,11 @@ async function credentialFile(directory: string): Promise<string | undefined> {
     if (await isThere(path)) return path;
   }
   return undefined;
+}
+
+async function databaseIn(directory: string): Promise<string | undefined> {
+  const path = join(directory, "openclaw-agent.sqlite");
+  return (await isThere(path)) ? path : undefined;
 }
 
 async function agentNames(directory: string): Promise<readonly string[]> {

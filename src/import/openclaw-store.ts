@@ -26,6 +26,25 @@ export function storeEntries(value: unknown, path: string): readonly OpenclawEnt
   return Object.entries(profiles).map(([id, entry]) => ({ id, value: entry }));
 }
 
+/** The same document with every entry changed. Throws `ImportError` as `storeEntries` does. */
+export function mapEntries(
+  value: unknown,
+  path: string,
+  change: (entry: OpenclawEntry) => unknown,
+): JsonObject {
+  const file = objectOf(value) ?? {};
+  const changed = storeEntries(value, path).map((entry) => [entry, change(entry)] as const);
+  if ("profiles" in file)
+    return { ...file, profiles: Object.fromEntries(changed.map(([{ id }, entry]) => [id, entry])) };
+  return { ...file, ...Object.fromEntries(changed.map(([{ provider = "" }, entry]) => [provider, entry])) };
+}
+
+/** The same document with one more entry; a new one where there was none. */
+export function withEntry(value: unknown, id: string, entry: JsonObject): JsonObject {
+  const file = objectOf(value) ?? { version: 1 };
+  return { ...file, profiles: { ...objectOf(file.profiles), [id]: entry } };
+}
+
 function forerunnerEntries(file: JsonObject, path: string): readonly OpenclawEntry[] {
   const entries = Object.entries(file).filter(([key]) => !STATE_KEYS.includes(key));
   const isCredential = (entry: unknown) => {

@@ -2,6 +2,7 @@ import type { Now } from "../domain/time.ts";
 import { objectOf } from "./fields.ts";
 import { ImportError, kindOfPath, readJsonFile } from "./file.ts";
 import type { ImportContext, ImportPlan, Skipped } from "./item.ts";
+import { readDatabase } from "./openclaw-database.ts";
 import { readEntry } from "./openclaw-entry.ts";
 import { type AgentLogin, mergeLogins } from "./openclaw-merge.ts";
 import { ordersOf, orderWarnings } from "./openclaw-orders.ts";
@@ -26,14 +27,23 @@ export async function readOpenclaw(path: string | undefined, context: ImportCont
   const agents: Agent[] = [];
   const failures: ImportError[] = [];
   const warnings: string[] = [];
-  for (const files of place.agents) {
+  const attempt = async (read: () => Promise<Agent>) => {
     try {
-      agents.push(await readAgent(files, context, warnings));
+      agents.push(await read());
     } catch (cause) {
       if (!(cause instanceof ImportError)) throw cause;
       failures.push(cause);
     }
+  };
+  for (const files of place.agents) {
+    const { databasePath } = files;
+    if (databasePath !== undefined)
+      await attempt(() => readOneDatabase(files.agent, databasePath, context.now));
+    if (databasePath === undefined || files.credentialsPath !== undefined)
+      await attempt(() => readAgent(files, context, warnings));
   }
+  const { databasePath } = place;
+  if (databasePath !== undefined) await attempt(() => readOneDatabase(MAIN, databasePath, context.now));
   const hasLogins = agents.some((agent) => agent.logins.length > 0);
   if (!hasLogins && failures[0] !== undefined) throw failures[0];
   const configured = await configuredOrders(place, context, warnings);
@@ -43,7 +53,6 @@ export async function readOpenclaw(path: string | undefined, context: ImportCont
     skipped: [
       ...failures.map((failure) => ({ item: failure.path, reason: failure.message })),
       ...plan.skipped,
-      ...databaseSkipped(place),
     ],
     warnings: [...warnings, ...plan.warnings],
   };
@@ -54,6 +63,12 @@ async function readAgent(files: AgentFiles, context: ImportContext, warnings: st
   const store = path === undefined ? undefined : await readJsonFile(path, "json", context.pause);
   const found = path === undefined ? NOTHING : loginsIn(store, path, agent, context.now);
   const state = await readIfThere(files.statePath, "json", context, warnings);
+  return { agent, ...found, state: stateOf(state, store) };
+}
+
+async function readOneDatabase(agent: string, path: string, now: Now): Promise<Agent> {
+  const { store, state } = await readDatabase(path);
+  const found = store === undefined ? NOTHING : loginsIn(store, path, agent, now);
   return { agent, ...found, state: stateOf(state, store) };
 }
 
@@ -81,8 +96,9 @@ function planOfAgents(agents: readonly Agent[], configured: Orders, nowMs: numbe
     return login === undefined ? undefined : merged.ids.get(login);
   };
   // The order of `main` holds for all agents that inherit from it; that of one agent only where it was asked for alone.
-  const leading = agents.find(({ agent }) => agent === MAIN) ?? (agents.length === 1 ? agents[0] : undefined);
-  const orders = ordersOf([...(leading === undefined ? [] : [leading.state.orders]), configured], idOf);
+  const mains = agents.filter(({ agent }) => agent === MAIN);
+  const leading = mains.length > 0 || agents.length > 1 ? mains : agents;
+  const orders = ordersOf([...leading.map(({ state }) => state.orders), configured], idOf);
   const isHeld = (order: unknown) => orders.some((held) => JSON.stringify(held) === JSON.stringify(order));
   return {
     profiles: merged.profiles,
@@ -93,7 +109,7 @@ function planOfAgents(agents: readonly Agent[], configured: Orders, nowMs: numbe
       ...merged.warnings,
       ...orderWarnings({ profiles: merged.profiles, orders }),
       ...agents
-        .filter((agent) => agent !== leading && !ordersOf([agent.state.orders], idOf).every(isHeld))
+        .filter((agent) => !leading.includes(agent) && !ordersOf([agent.state.orders], idOf).every(isHeld))
         .map(
           ({ agent }) =>
             `the order that agent ${agent} keeps for itself is not taken over: here one order holds for all`,
@@ -148,11 +164,4 @@ async function readIfThere(
     warnings.push(`orders and limits there are not taken over: ${cause.message}`);
     return undefined;
   }
-}
-
-function databaseSkipped(place: OpenclawPlace): readonly Skipped[] {
-  if (place.databasePath === undefined) return [];
-  const reason =
-    "logins that OpenClaw 2026.6 and later keep in this database are not read; log in again here";
-  return [{ item: place.databasePath, reason }];
 }

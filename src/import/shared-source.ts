@@ -7,6 +7,7 @@ import { objectOf } from "./fields.ts";
 import { readJsonFile } from "./file.ts";
 import { geminiPlan } from "./gemini.ts";
 import type { ImportedProfile } from "./item.ts";
+import { readDatabase } from "./openclaw-database.ts";
 import { readEntry } from "./openclaw-entry.ts";
 import { storeEntries } from "./openclaw-store.ts";
 
@@ -45,13 +46,18 @@ export async function readSharedSource(
 
 /** Tells the programs' files apart by what stands in them, since a file may lie anywhere. */
 async function loginsIn(path: string, now: Now): Promise<readonly ImportedProfile[]> {
+  if (path.endsWith(".sqlite")) return openclawLogins((await readDatabase(path)).store, path, now);
   const value = await readJsonFile(path, "json");
   const file = objectOf(value);
   if (file === undefined) return [];
   if ("tokens" in file || "auth_mode" in file) return codexPlan(value, path, now).profiles;
   if ("claudeAiOauth" in file) return claudePlan(value, await claudeAccount(path), path, now).profiles;
   if ("access_token" in file) return geminiPlan(value, path, now).profiles;
-  return storeEntries(value, path)
+  return openclawLogins(value, path, now);
+}
+
+function openclawLogins(store: unknown, path: string, now: Now): readonly ImportedProfile[] {
+  return storeEntries(store, path)
     .map((entry) => readEntry(entry, path, now))
     .filter((reading) => "grant" in reading);
 }

@@ -1,11 +1,11 @@
 import { join, resolve } from "node:path";
 import { claudeHome, readClaude } from "./claude.ts";
 import { codexHome, readCodex } from "./codex.ts";
-import { ImportError, kindOfPath } from "./file.ts";
+import { fileUnder, ImportError, kindOfPath } from "./file.ts";
 import { geminiHome, readGemini } from "./gemini.ts";
 import type { ImportContext, ImportPlan, SourceName } from "./item.ts";
 import { readOpenclaw } from "./openclaw.ts";
-import { locateOpenclaw, openclawHome } from "./openclaw-place.ts";
+import { locateOpenclaw, openclawHome, openclawStores } from "./openclaw-place.ts";
 
 /** A program whose logins can be taken over. */
 export interface Source {
@@ -15,6 +15,8 @@ export interface Source {
   home(context: ImportContext): string;
   /** True if files of logins are there, readable or not. */
   isThere(context: ImportContext): Promise<boolean>;
+  /** The files and databases in which logins lie or lay. `path` as in `read`. */
+  stores(path: string | undefined, context: ImportContext): Promise<readonly string[]>;
   /** `path`: its directory or its file; absent: its home. Rejects with `ImportError`. */
   read(path: string | undefined, context: ImportContext): Promise<ImportPlan>;
 }
@@ -25,6 +27,7 @@ export const SOURCES: Readonly<Record<SourceName, Source>> = {
     title: "OpenClaw",
     home: openclawHome,
     isThere: isOpenclawThere,
+    stores: openclawStores,
     read: readOpenclaw,
   },
   claude: oneFileSource("Claude Code", ".credentials.json", claudeHome, readClaude),
@@ -66,6 +69,7 @@ function oneFileSource(
     title,
     home,
     isThere: async (context) => (await kindOfPath(join(home(context), file))) !== "absent",
+    stores: async (path, context) => [await fileUnder(path ?? home(context), file)],
     read: (path, context) => read(path ?? join(home(context), file), context),
   };
 }

@@ -194,6 +194,22 @@ export type ReadSharedSource = (
   now: Now,
 ) => Promise<{ readonly grant: OAuthGrant; readonly account: Account } | undefined>;
 
+/**
+ * Writes a login into the file of the program that it was taken over from. Gives why it could not be
+ * done, for a person; the file is then as it was. Never rejects.
+ */
+export type GiveBack = (
+  login: {
+    readonly sourcePath: string;
+    /** Its id, and those under which that program may know it. */
+    readonly ids: readonly [string, ...string[]];
+    readonly provider: string;
+    readonly grant: OAuthGrant;
+    readonly account: Account;
+  },
+  now: Now,
+) => Promise<string | undefined>;
+
 /** What a login gave, read but not yet kept. */
 export interface LoginGrant {
   readonly grant: OAuthGrant | TokenGrant;

@@ -3,6 +3,7 @@ import type { Login } from "../broker/login-entry.ts";
 import { viewOf } from "../broker/status.ts";
 import { type Desk, stream, unary } from "./handler.ts";
 import { durationOf, timestampOf } from "./instants.ts";
+import { readProfileId } from "./read.ts";
 import { readLoginId, readLogout, readStartLogin, readSubmitLogin } from "./read-login.ts";
 import type { Message } from "./schema.ts";
 import { SERVICES, type Service } from "./schema.ts";
@@ -29,6 +30,9 @@ export function loginService(desk: Desk, broker: Broker): Service {
         const { profile, keepAtProvider } = readLogout(message);
         return { ...(await broker.logout(profile, keepAtProvider)) };
       }),
+      ReturnProfile: unary(desk, async (message) => ({
+        sourcePath: await broker.returnProfile(readProfileId(message)),
+      })),
     },
   };
 }

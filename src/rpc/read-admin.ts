@@ -178,6 +178,7 @@ const updateRequest = z.object({
   enabled: z.boolean().exactOptional(),
   baseUrl: z.string().max(2_048).refine(isUrlOrEmpty, "must be an absolute http(s) URL").exactOptional(),
   pools: names,
+  ownership: optional("OWNERSHIP_", OWNERSHIPS),
 });
 
 export function readUpdate(message: Message): {
@@ -186,17 +187,20 @@ export function readUpdate(message: Message): {
   readonly enabled?: boolean;
   readonly baseUrl?: string;
   readonly pools?: readonly string[];
+  readonly ownership?: Ownership;
 } {
-  const { label, pools, ...rest } = read(updateRequest, message);
-  const isEmpty = label === undefined && pools.length === 0 && Object.keys(rest).length === 1;
+  const { label, pools, ownership, ...rest } = read(updateRequest, message);
+  const isEmpty =
+    label === undefined && pools.length === 0 && ownership === undefined && Object.keys(rest).length === 1;
   if (isEmpty) {
-    const description = "nothing to change: give label, enabled, base_url or pools";
+    const description = "nothing to change: give label, enabled, base_url, pools or ownership";
     throw new BrokerFailure({ kind: "field_invalid", violations: [{ field: "label", description }] });
   }
   return {
     ...rest,
     ...(label === undefined ? {} : { title: label }),
     ...(pools.length === 0 ? {} : { pools }),
+    ...(ownership === undefined ? {} : { ownership }),
   };
 }
 

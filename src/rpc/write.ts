@@ -143,6 +143,7 @@ function writeReadable(view: ProfileView): Message {
     usageWindows: profile.usageWindows.map(writeWindow),
     sessionCount: view.sessionCount,
     tokenFingerprint: view.fingerprint,
+    sourcePath: profile.sourcePath,
     ...writeTimes(view),
   };
 }

@@ -1,8 +1,9 @@
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { brokerCli, type Cli, emptyCli } from "../support/cli.ts";
 import { chatgptTokens, writeJson, writeOpenclawHome } from "../support/openclaw-home.ts";
+import { json } from "../support/token-endpoint.ts";
 
 interface Report {
   readonly checks: readonly {
@@ -188,4 +189,59 @@ test("without a broker a record that cannot be read is a failure, and nothing is
     help: expect.stringContaining("backup"),
   });
   expect(await readFile(file, "utf8")).toBe("{");
+});
+
+const warnings = (report: Report) =>
+  found(report, "warn")
+    .map(({ message }) => message)
+    .join("\n");
+
+test("OpenClaw's stale order, open files and the profile that it makes of Codex's file are told", async () => {
+  const cli = await emptyCli();
+  await chmod(cli.home, 0o700);
+  const { stateDir } = await writeOpenclawHome(cli.user, {
+    solenne: "absent",
+    staleOrderId: true,
+    codexHome: true,
+  });
+  const store = join(stateDir, "agents/main/agent/auth-profiles.json");
+  await chmod(store, 0o644);
+  const report = await examined(cli);
+  expect(warnings(report)).toContain("names openai-codex:gone@example.test");
+  expect(warnings(report)).toContain(`${store} is open to others (mode 644)`);
+  expect(warnings(report)).toMatch(/auth\.json: OpenClaw up to 2026\.5 makes a profile openai-codex:default/);
+});
+
+test("the versions of programs in the PATH are told", async () => {
+  const cli = await emptyCli();
+  const place = join(cli.user, "lib/openclaw");
+  await writeJson(join(place, "package.json"), { name: "openclaw", version: "2026.9.6" });
+  await writeJson(join(place, "openclaw.mjs"), "");
+  await mkdir(join(cli.user, "bin"));
+  await symlink(join(place, "openclaw.mjs"), join(cli.user, "bin/openclaw"));
+  const ended = await cli("doctor --json", { env: { PATH: join(cli.user, "bin") } });
+  expect(ended.stdout).toContain("OpenClaw 2026.9.6 is installed");
+});
+
+test("a program that has a login of its own again after a take-over is told", async () => {
+  const { broker, cli } = await brokerCli();
+  const path = join(cli.user, ".codex", "auth.json");
+  const login = async (name: string) => {
+    const { access, refresh, idToken } = chatgptTokens(name, broker.nowMs);
+    const account_id = `acct-${name}`;
+    const tokens = { access_token: access, refresh_token: refresh, id_token: idToken, account_id };
+    await writeJson(path, { auth_mode: "chatgpt", tokens });
+  };
+  await login("a");
+  await cli("import codex --take-over");
+  expect(warnings(await examined(cli))).not.toContain("was taken over");
+  await login("a");
+  expect(warnings(await examined(cli))).toContain("openai-codex:a@example.test was taken over");
+  const { lease } = await broker.acquire("openai-codex");
+  broker.token.next(() => json(400, { error: "refresh_token_reused" }));
+  await login("b");
+  await broker.report(lease.leaseId, "AUTH_PERMANENT");
+  expect(warnings(await examined(cli))).toContain(
+    "belongs to another account by now (openai-codex:b@example.test)",
+  );
 });

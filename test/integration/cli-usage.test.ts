@@ -26,6 +26,9 @@ const COMMANDS = [
   "watch",
   "run",
   "codex",
+  "openclaw",
+  "openclaw setup",
+  "openclaw secrets",
   "explain-response",
   "doctor",
   "config",
@@ -34,7 +37,7 @@ const COMMANDS = [
   "config paths",
 ];
 /** Only a group of commands. */
-const GROUPS = ["config"];
+const GROUPS = ["config", "openclaw"];
 
 test("every command has help with an example and takes --json, without a broker", async () => {
   const cli = await emptyCli();

@@ -6,6 +6,7 @@ import type { Request } from "../../src/domain/candidate.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { after, at } from "../../src/domain/time.ts";
 import type {
+  GiveBack,
   ReadSharedSource,
   ReadUsage,
   RefreshAnswer,
@@ -46,6 +47,7 @@ export class LoneBroker {
     throw new Error("no refresh was expected");
   };
   readShared: ReadSharedSource = async () => undefined;
+  giveBack: GiveBack = async () => undefined;
   /** Answers looks at the usage; one that is not expected fails the test. */
   usage: ReadUsage = () => {
     throw new Error("no look at the usage was expected");
@@ -84,6 +86,7 @@ export class LoneBroker {
         openLoopback: () => Promise.reject(new Error("no login was expected")),
       },
       readShared: (...about) => this.readShared(...about),
+      giveBack: (...about) => this.giveBack(...about),
       readUsage: (request) => this.usage(request),
       random: () => 0.5,
       fingerprintOf: () => "00000000",

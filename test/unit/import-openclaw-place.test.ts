@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { canReadDatabases } from "../../src/import/openclaw-database.ts";
 import { readSource } from "../../src/import/sources.ts";
 import { importHome } from "../support/import-home.ts";
 import { agentFile, apiKey, idsOf, readSeed } from "../support/openclaw-agents.ts";
@@ -100,13 +101,26 @@ describe("where OpenClaw's files are", () => {
     });
   });
 
-  test("a database of later versions is named as not read", async () => {
+  test.skipIf(canReadDatabases())(
+    "a database beside the files is named as not read by an old Node",
+    async () => {
+      const { context } = await readSeed({ solenne: "absent" });
+      const path = join(context.home, ".openclaw", "state", "openclaw.sqlite");
+      await writeText(path, "");
+      const { skipped } = await readSource("openclaw", undefined, context);
+      expect(skipped).toMatchObject([{ item: path, reason: expect.stringContaining("npx -p node@24") }]);
+    },
+  );
+
+  test.skipIf(canReadDatabases()).each([
+    ["state", "openclaw.sqlite"],
+    ["agents", "main", "agent", "openclaw-agent.sqlite"],
+  ])("logins that only a newer Node can read are exit 78 (%s)", async (...names) => {
     const { context } = await readSeed({ solenne: "absent" });
-    const path = join(context.home, ".openclaw", "state", "openclaw.sqlite");
-    await writeText(path, "");
-    expect((await readSource("openclaw", undefined, context)).skipped).toMatchObject([{ item: path }]);
     await rm(agentFile(context, "main"));
-    const plan = await readSource("openclaw", undefined, context);
-    expect(plan).toMatchObject({ profiles: [], skipped: [{ item: path }] });
+    const path = join(context.home, ".openclaw", ...names);
+    await writeText(path, "");
+    for (const asked of [undefined, path])
+      await expect(readSource("openclaw", asked, context)).rejects.toMatchObject({ exit: 78, path });
   });
 });

@@ -14,7 +14,11 @@ const again = (name: string, message: Message) => {
 };
 
 test("an optional field tells unset from its zero value", () => {
-  expect(again("UpdateProfileRequest", { profile: "p:a" })).toEqual({ profile: "p:a", pools: [] });
+  expect(again("UpdateProfileRequest", { profile: "p:a" })).toEqual({
+    profile: "p:a",
+    pools: [],
+    ownership: "OWNERSHIP_UNSPECIFIED",
+  });
   expect(again("UpdateProfileRequest", { profile: "p:a", enabled: false, label: "" })).toMatchObject({
     enabled: false,
     label: "",

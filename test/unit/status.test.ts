@@ -27,6 +27,7 @@ const TABLE = {
   login_unknown: [{ kind: "login_unknown" }, "NOT_FOUND", 64],
   api_key_wanted: [{ kind: "api_key_wanted", provider: "a" }, "FAILED_PRECONDITION", 78],
   login_impossible: [{ kind: "login_impossible", cause: "a", help: "b" }, "FAILED_PRECONDITION", 78],
+  return_impossible: [{ kind: "return_impossible", cause: "a", help: "b" }, "FAILED_PRECONDITION", 78],
   older_grant: [{ kind: "older_grant", profile: "x:y" }, "FAILED_PRECONDITION", 64],
   account_changed: [{ kind: "account_changed", profile: "x:y" }, "FAILED_PRECONDITION", 64],
   identity_exists: [{ kind: "identity_exists", profile: "x:y", existing: "x:z" }, "ALREADY_EXISTS", 64],
