@@ -21,8 +21,8 @@ export interface Calls {
 
 /**
  * What `use` needs: the fields of an acquire, and a signal. With `maxWait` it also waits after a
- * failure until a profile is usable again, altogether that long; a wait that would be longer is a
- * `BrokerError`. Without it a failure is what the callback made of it.
+ * failure until a profile is usable again, altogether that long; where that is not enough, or no wait
+ * helps, the broker's own reason comes as a `BrokerError`. Without it a failure is what the callback made of it.
  */
 export interface UseOptions extends Omit<AcquireOptions, "provider"> {
   /** Ends waiting and trying. The callback sees to its own requests. */
@@ -117,9 +117,9 @@ class Course {
       return granted;
     }
     const patienceMs = waitMsOf(requestOf("AcquireCredentialRequest", this.#request));
-    if (action !== "ADVICE_ACTION_WAIT" || patienceMs === undefined) return undefined;
+    if (patienceMs === undefined) return undefined;
     const leftMs = patienceMs - this.#waitedMs;
-    if (delay > leftMs) throw unavailableError(unavailable);
+    if (action !== "ADVICE_ACTION_WAIT" || delay > leftMs) throw unavailableError(unavailable);
     this.#waitedMs += Math.max(delay, SHORTEST_WAIT_MS);
     this.#tried.clear();
     return this.#calls.acquire({ ...this.#request, maxWait: leftMs }, this.#call);

@@ -3,10 +3,11 @@ import { refusalOf } from "./answer.ts";
 import type { EventStream, HttpHead, Model, StreamEvent, StreamFn, StreamOptions } from "./host.ts";
 import { Relay } from "./relay.ts";
 import { type Setting, wanted } from "./setting.ts";
-import { errorEvent, troubleOf } from "./trouble.ts";
+import { errorEvent, refusedText, troubleOf } from "./trouble.ts";
 
 /** A broker that does not answer must not hold a conversation for longer. */
 const BROKER_WITHIN_MS = 15_000;
+const ABOUT_ACCOUNT = new Set([401, 402, 403]);
 /** Events that show the user nothing yet. */
 const SILENT = new Set<StreamEvent["type"]>(["start", "text_start", "thinking_start"]);
 
@@ -45,7 +46,7 @@ async function serve(
   const { provider, ...want } = wanted(setting, model);
   const { signal, sessionId } = options;
   const broker = await connection();
-  let end: StreamEvent | undefined;
+  let end: (StreamEvent & { type: "error" }) | undefined;
   await broker.use(
     provider,
     {
@@ -62,7 +63,17 @@ async function serve(
       return sent.answer;
     },
   );
-  return end;
+  return end === undefined ? undefined : withoutBlame(end, model);
+}
+
+/**
+ * OpenClaw would bar its handle for hours after a refusal that is about one account only; the broker has
+ * barred that account already.
+ */
+function withoutBlame(end: StreamEvent & { type: "error" }, model: Model): StreamEvent {
+  const { status } = refusalOf(end.error, undefined, false);
+  if (status === undefined || !ABOUT_ACCOUNT.has(status)) return end;
+  return errorEvent(model, { reason: "error", message: refusedText(status) });
 }
 
 /** Sends once and passes on what comes, but for an error that another account may mend. */

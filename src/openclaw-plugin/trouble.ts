@@ -36,6 +36,11 @@ function textOf({ message, help, retryTime, reason }: BrokerError, nowMs: number
   return `429 auth-broker: no plan or subscription can serve: ${message}${start}`;
 }
 
+/** What is said of an account that the provider refused, in the same words. */
+export function refusedText(status: number): string {
+  return `429 auth-broker: no plan or subscription can serve: the provider refused the account (${status}); see \`auth-broker status\``;
+}
+
 /** An error as the one event of a stream. */
 export function errorEvent({ api, provider, id }: Model, { reason, message }: Trouble): StreamEvent {
   const error = {

@@ -51,6 +51,15 @@ describe.skipIf(!(await hasNamespaces()) || !hasTerminal)(
         models: { "gpt-5.4": { provider: "openai-codex" } },
       });
       const reply = await w.ask("main", "hi");
+      console.log(
+        w.backend.requests.map(({ headers, account, token, status }) => ({
+          headers,
+          account,
+          token,
+          status,
+        })),
+        w.log().slice(-2500),
+      );
       expect(reply).toMatchObject({ status: 200, text: "hello from a" });
       const { body, headers } = w.backend.requests.at(-1) ?? expect.unreachable();
       expect(headers["chatgpt-account-id"]).toBe("acct-a");

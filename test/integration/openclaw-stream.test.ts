@@ -106,3 +106,99 @@ test("once the user has seen a part of the answer there is no second try", async
   expect(sent).toHaveLength(1);
   expect(reports(fake)).toMatchObject([{ responseStarted: true }]);
 });
+
+test("no account left after a refusal: the broker's reason and time, not the provider's", async () => {
+  const { fake, heard } = await openclaw([[start, limit]]);
+  fake.report = () => ({
+    ...next("p:b"),
+    advice: { action: "ADVICE_ACTION_WAIT", delay: { seconds: 7_200, nanos: 0 } },
+    next: { unavailable: unavailable("ALL_COOLING_DOWN", 7_200_000) },
+  });
+  const [text] = await heard();
+  expect(text).toMatch(/^429 auth-broker: usage limit: .*; the first resets at /);
+  // OpenClaw would wait that long within the turn.
+  expect(text).not.toMatch(/retry-after|try again in/i);
+});
+
+test("a short wait is one that OpenClaw may do itself", async () => {
+  const { fake, heard } = await openclaw([[start, limit]]);
+  fake.report = () => ({
+    ...next("p:b"),
+    advice: { action: "ADVICE_ACTION_WAIT", delay: { seconds: 20, nanos: 0 } },
+    next: { unavailable: unavailable("ALL_COOLING_DOWN", 20_000) },
+  });
+  expect(await heard()).toEqual([
+    expect.stringMatching(/^429 auth-broker: rate limit: .*; Retry-After: (19|20) seconds$/),
+  ]);
+});
+
+test("no broker: an error that says what to do; as soon as there is one the next request is served", async () => {
+  const { fake, heard } = await openclaw([[start, word, done]]);
+  fake.stop();
+  const [text] = await heard();
+  expect(text).toMatch(/^429 auth-broker: no plan or subscription can serve: .*auth-broker serve/);
+  await fake.start();
+  expect(await heard()).toEqual(["start", "text_delta", "done"]);
+});
+
+test("a slow broker delays a request and does not lose it", async () => {
+  const { fake, heard } = await openclaw([[start, word, done]]);
+  let answer = () => {};
+  fake.acquire = () =>
+    new Promise((resolve) => {
+      answer = () => resolve(granted("p:a"));
+    });
+  const events = heard();
+  await expect.poll(() => fake.asked.AcquireCredential).toHaveLength(1);
+  answer();
+  expect(await events).toEqual(["start", "text_delta", "done"]);
+});
+
+test("what the user stopped is no failure of the account", async () => {
+  const stop = new AbortController();
+  const aborted: StreamEvent = {
+    type: "error",
+    reason: "aborted",
+    error: message({ stopReason: "aborted" }),
+  };
+  const { fake, ask } = await openclaw([[start, aborted]]);
+  stop.abort();
+  const stream = await ask(MODEL, {}, { signal: stop.signal });
+  expect(await stream.result()).toMatchObject({ stopReason: "aborted" });
+  expect(reports(fake)).toEqual([]);
+});
+
+test("an API key of Anthropic takes the place of the handle, and only keys are asked for", async () => {
+  const { fake, sent, heard } = await openclaw([[start, word, done]], { provider: "anthropic" });
+  const headers = { "x-api-key": "sk-FAKE-k" };
+  fake.acquire = () => ({ ...granted("anthropic:k"), credential: { apiKey: { key: "sk-FAKE-k" }, headers } });
+  await heard({}, { ...MODEL, api: "anthropic-messages" });
+  expect(fake.asked.AcquireCredential).toMatchObject([{ kinds: ["PROFILE_KIND_API_KEY"] }]);
+  expect(sent).toMatchObject([{ headers }]);
+});
+
+test("what is left of each account is shown as usage", async () => {
+  const { plugin } = await openclaw([], { models: { m: { provider: "p" } } });
+  // This fake has no such service; the person reads why.
+  expect(await plugin.fetchUsageSnapshot({})).toMatchObject({
+    provider: "authbroker",
+    error: expect.any(String),
+  });
+});
+
+test("a refusal of one account never reaches OpenClaw as its own: it would bar every account", async () => {
+  const refused = failed({ errorMessage: "401 Sign in again.", errorCode: "token_expired" });
+  const { fake, heard } = await openclaw([
+    [start, refused],
+    [start, refused],
+  ]);
+  const login = { action: "ADVICE_ACTION_LOGIN", delay: { seconds: 0, nanos: 0 } };
+  fake.report = () => ({
+    ...next("p:b"),
+    advice: login,
+    next: { unavailable: unavailable("LOGIN_REQUIRED") },
+  });
+  expect(await heard()).toEqual([expect.stringMatching(/^429 auth-broker: .*LOGIN_REQUIRED/)]);
+  fake.report = () => ({ ...next("p:a"), advice: login });
+  expect(await heard()).toEqual([expect.stringMatching(/^429 auth-broker: .*refused the account \(401\)/)]);
+});

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
@@ -34,7 +34,9 @@ export interface OpenclawWorld extends AsyncDisposable {
   readonly baseUrl: string;
   /** `openclaw` with these arguments, to its end. */
   cli(args: readonly string[]): Promise<Finished>;
-  /** The same with a terminal. */
+  /** Keeps a token for all agents as OpenClaw's own profile; its id begins with the provider. */
+  keepToken(profile: string, token: string): Promise<void>;
+  /** `openclaw` with a terminal, left running. */
   onTerminal(args: readonly string[]): Promise<Running>;
   /** Writes openclaw.json: this over what every test needs. */
   configure(config: object): Promise<void>;
@@ -66,6 +68,7 @@ export async function openclawWorld(options: WorldOptions = {}): Promise<Opencla
   const stateDir = join(place, "user/.openclaw");
   await mkdir(join(place, "work"), { recursive: true });
   await mkdir(stateDir, { recursive: true });
+  await installPlugin(join(place, "plugin"));
   const env = environment(program, place, broker.home);
   const inside = (args: readonly string[]) =>
     [`--net=/proc/${relay.pid}/ns/net`, "--", program.node, program.main, ...args] as const;
@@ -74,6 +77,12 @@ export async function openclawWorld(options: WorldOptions = {}): Promise<Opencla
   const world_: OpenclawWorld = {
     ...{ broker, backend, stateDir, baseUrl: `http://127.0.0.1:${port}/v1` },
     cli: (args) => run("nsenter", inside(args), { cwd: place, env }),
+    async keepToken(profile, token) {
+      const names = ["--provider", profile.replace(/:.*/, ""), "--profile-id", profile];
+      const args = inside(["models", "auth", "--agent", "main", "paste-token", ...names]);
+      const { code, stderr } = await run("nsenter", args, { cwd: place, env, input: `${token}\n` });
+      if (code !== 0) throw new Error(stderr);
+    },
     onTerminal: (args) => startOnTerminal([...WIDE, "nsenter", ...inside(args)], { cwd: place, env }),
     configure: (config) => writeFile(file, JSON.stringify({ ...base(place), ...config }, undefined, 2)),
     readConfig: async () => JSON.parse(await readFile(file, "utf8")),
@@ -97,6 +106,14 @@ export async function openclawWorld(options: WorldOptions = {}): Promise<Opencla
   return world_;
 }
 
+/** The package as npm installs it. OpenClaw copies the whole directory of a plugin, so it must be small. */
+async function installPlugin(directory: string): Promise<void> {
+  await mkdir(directory);
+  for (const part of ["dist", "proto", "package.json", "openclaw.plugin.json"])
+    await cp(join(ROOT, part), join(directory, part), { recursive: true });
+  await symlink(join(ROOT, "node_modules"), join(directory, "node_modules"));
+}
+
 function environment({ node }: OpenclawProgram, place: string, brokerHome: string) {
   return {
     PATH: [dirname(node), "/usr/bin", "/bin"].join(delimiter),
@@ -118,7 +135,7 @@ function base(place: string) {
       http: { endpoints: { chatCompletions: { enabled: true } } },
     },
     plugins: {
-      load: { paths: [ROOT] },
+      load: { paths: [join(place, "plugin")] },
       allow: ["authbroker"],
       slots: { memory: "none" },
       entries: { authbroker: { enabled: true } },
