@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { hasNamespaces } from "../support/codex-world.ts";
-import { calls, says, usageLimit } from "../support/openclaw-backend.mjs";
+import { calls, refuses, says, usageLimit } from "../support/openclaw-backend.mjs";
 import { openclawProgram } from "../support/openclaw-program.mjs";
 import { type OpenclawWorld, openclawWorld } from "../support/openclaw-world.ts";
 import { hasTerminal } from "../support/terminal.ts";
@@ -31,6 +31,7 @@ describe.skipIf(!(await hasNamespaces()) || !hasTerminal)(
       await w.configure({});
       before = await w.readConfig();
       shown = await login();
+      await addModels();
       await w.startGateway();
     }, LONG);
     afterAll(() => w?.[Symbol.asyncDispose](), LONG);
@@ -51,15 +52,6 @@ describe.skipIf(!(await hasNamespaces()) || !hasTerminal)(
         models: { "gpt-5.4": { provider: "openai-codex" } },
       });
       const reply = await w.ask("main", "hi");
-      console.log(
-        w.backend.requests.map(({ headers, account, token, status }) => ({
-          headers,
-          account,
-          token,
-          status,
-        })),
-        w.log().slice(-2500),
-      );
       expect(reply).toMatchObject({ status: 200, text: "hello from a" });
       const { body, headers } = w.backend.requests.at(-1) ?? expect.unreachable();
       expect(headers["chatgpt-account-id"]).toBe("acct-a");
@@ -77,6 +69,32 @@ describe.skipIf(!(await hasNamespaces()) || !hasTerminal)(
       expect(asked.map(({ account, status }) => `${account} ${status}`)).toEqual(["a 429", "b 200", "b 200"]);
       expect(await w.broker.get("openai-codex:a")).toMatchObject({ state: "PROFILE_STATE_COOLING_DOWN" });
     });
+
+    test.each([
+      ["claude", "anthropic-messages", "anthropic"],
+      ["chat", "openai-completions", "openrouter"],
+    ])(
+      "model %s in %s: the next key answers, and the broker knows the provider's own time",
+      async (model, format, provider) => {
+        for (const name of ["a", "b"]) await w.broker.putKey(`${provider}:${name}`);
+        const slowDown = refuses(
+          429,
+          { type: "rate_limit_error", message: "Slow down." },
+          { "retry-after": "1200" },
+        );
+        w.backend.model = ({ account }) => (account === "a" ? slowDown : says(`hello from ${account}`));
+        const from = w.backend.requests.length;
+        const reply = await w.ask("solenne", "hi", { model: `authbroker/${model}` });
+        expect(reply, w.log()).toMatchObject({ status: 200, text: "hello from b" });
+        const asked = w.backend.requests.slice(from);
+        expect(asked.map((request) => `${request.format} ${request.account} ${request.status}`)).toEqual([
+          `${format} a 429`,
+          `${format} b 200`,
+        ]);
+        const { cooldowns } = await w.broker.get(`${provider}:a`);
+        expect(cooldowns).toMatchObject([{ model, source: "COOLDOWN_SOURCE_PROVIDER" }]);
+      },
+    );
 
     test("a conversation stays with its account", async () => {
       await w.ask("main", "hi", { session: "one" });
@@ -111,6 +129,12 @@ describe.skipIf(!(await hasNamespaces()) || !hasTerminal)(
         const agent = /You are (\w+) today/.exec(JSON.stringify(body.input))?.[1] ?? "";
         if (sent.length === 40) dead.add("limited a");
         if (sent.length === 90) dead.add("at-FAKE-b");
+        if (sent.length === 140) {
+          dead.add("at-FAKE-b-2");
+          w.broker.token.always(() => json(400, { error: "invalid_grant" }));
+          // The broker asks no sooner than that for another token.
+          await w.broker.advance(120_000);
+        }
         if (account === "a" && dead.has("limited a")) return note(usageLimit());
         if (dead.has(token)) return note({ ...usageLimit(), status: 401, error: { code: "token_expired" } });
         const step = (steps.get(agent) ?? 0) + 1;
@@ -134,8 +158,10 @@ describe.skipIf(!(await hasNamespaces()) || !hasTerminal)(
       // At most the two that were under way when it happened.
       const wasted = (status: number) => sent.filter((request) => request.status === status).length;
       expect(wasted(429)).toBeLessThanOrEqual(2);
-      expect(wasted(401)).toBeLessThanOrEqual(2);
-      expect(w.broker.token.requests.length - refreshes).toBe(1);
+      expect(wasted(401)).toBeLessThanOrEqual(4);
+      expect(w.broker.token.requests.length - refreshes).toBe(2);
+      expect(await w.broker.get("openai-codex:b")).toMatchObject({ state: "PROFILE_STATE_NEEDS_LOGIN" });
+      expect(sent.at(-1)?.token).toBe("at-FAKE-c");
     });
 
     test("the broker stopped: a clear error; started again: all goes on, and OpenClaw has lost nothing", async () => {
@@ -180,6 +206,22 @@ async function login(): Promise<string> {
   return terminal.stdout();
 }
 
+/** One model for each wire format that the login did not set up. */
+async function addModels(): Promise<void> {
+  const { models, plugins, ...rest } = await w.readConfig();
+  const { authbroker } = models.providers;
+  const row = (id: string, api: string, baseUrl: string) => ({ id, name: id, api, baseUrl });
+  authbroker.models.push(
+    row("claude", "anthropic-messages", w.baseUrl.replace("/v1", "")),
+    row("chat", "openai-completions", w.baseUrl),
+  );
+  Object.assign(plugins.entries.authbroker.config.models, {
+    claude: { provider: "anthropic" },
+    chat: { provider: "openrouter" },
+  });
+  await w.configure({ ...rest, models, plugins });
+}
+
 function refreshed(refreshToken: string): Response {
   const [, name, n = "1"] = /FAKE-([a-z]+)-?(\d*)/.exec(refreshToken) ?? [];
   const next = `FAKE-${name}-${Number(n || 1) + 1}`;
@@ -191,12 +233,14 @@ function refreshed(refreshToken: string): Response {
   });
 }
 
-/** Files below a directory in which the pattern stands. */
-async function holding(directory: string, pattern: RegExp): Promise<readonly string[]> {
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+/** Files that OpenClaw keeps its state in and in which the pattern stands. */
+async function holding(stateDir: string, pattern: RegExp): Promise<readonly string[]> {
+  const places = ["state", "agents"].map((name) => join(stateDir, name));
+  const read = (place: string) => readdir(place, { recursive: true, withFileTypes: true });
+  const entries = (await Promise.all(places.map(read))).flat();
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   const found = await Promise.all(
-    files.map(async (file) => (pattern.test(await readFile(file, "latin1")) ? file : "")),
+    files.map(async (file) => (pattern.test(await readFile(file, "latin1").catch(() => "")) ? file : "")),
   );
   return found.filter((file) => file !== "");
 }

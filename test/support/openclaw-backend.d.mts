@@ -42,8 +42,6 @@ export declare function startOpenclawBackend(options?: {
 export declare function says(text: string, headers?: Readonly<Record<string, string>>): BackendAnswer;
 /** The model asks for a tool. */
 export declare function calls(name: string, args: object): BackendAnswer;
-/** Some text, then the connection breaks. */
-export declare function breaksAfter(text: string): BackendAnswer;
 /** An error with this status. */
 export declare function refuses(
   status: number,

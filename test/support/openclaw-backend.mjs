@@ -63,11 +63,6 @@ export function calls(name, args) {
   return { tool: { name, args } };
 }
 
-/** Some of the answer, then the connection breaks. */
-export function breaksAfter(text) {
-  return { text, isCut: true };
-}
-
 /** @type {(status: number, error: object, headers?: Record<string, string>) => BackendAnswer} */
 export function refuses(status, error, headers = {}) {
   return { status, error, headers };
@@ -101,22 +96,15 @@ function describe(req, format, body) {
   };
 }
 
-function send(res, { format, model }, { status = 200, headers = {}, error, text = "", tool, isCut }) {
+function send(res, { format, model }, { status = 200, headers = {}, error, text = "", tool }) {
   if (error !== undefined) {
     const body = format === "anthropic-messages" ? { type: "error", error } : { error };
     res.writeHead(status, { "content-type": "application/json", ...headers });
     return void res.end(JSON.stringify(body));
   }
   res.writeHead(200, { "content-type": "text/event-stream", ...headers });
-  const events = EVENTS[format](model, text, tool);
-  const part = isCut ? events.slice(0, events.findIndex(isText) + 1) : events;
-  res.write(part.map((event) => frame(format, event)).join(""), () => isCut && res.destroy());
-  if (!isCut) res.end(format === "openai-completions" ? "data: [DONE]\n\n" : "");
-}
-
-function isText(event) {
-  const [choice] = event.choices ?? [];
-  return /text\.delta$|^content_block_delta$/.test(event.type) || choice?.delta?.content !== undefined;
+  for (const event of EVENTS[format](model, text, tool)) res.write(frame(format, event));
+  res.end(format === "openai-completions" ? "data: [DONE]\n\n" : "");
 }
 
 function frame(format, event) {

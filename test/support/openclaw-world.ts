@@ -131,6 +131,7 @@ function base(place: string) {
     gateway: {
       mode: "local",
       port: GATEWAY_PORT,
+      bind: "loopback",
       auth: { mode: "token", token: GATEWAY_TOKEN },
       http: { endpoints: { chatCompletions: { enabled: true } } },
     },
