@@ -171,7 +171,7 @@ describe.skipIf(!(await hasNamespaces()) || !hasTerminal)(
       expect(reply.text).toMatch(/auth-broker: no plan or subscription can serve: .*start the broker with/);
       await w.broker.restart();
       expect(await w.ask("main", "hi")).toMatchObject({ status: 200, text: "hello from a" });
-      expect(await holding(w.stateDir, /openclaw-oauth-refresh-fence/)).toEqual([]);
+      expect(await holding(w.stateDir, /openclaw-oauth-refresh-fence:v1:/)).toEqual([]);
     });
 
     test("uninstalled and logged out, OpenClaw is as it was", async () => {
