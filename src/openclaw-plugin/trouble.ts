@@ -14,7 +14,8 @@ const NO_USAGE = { ...NO_TOKENS, cost: { input: 0, output: 0, cacheRead: 0, cach
 
 /** Why a request was not sent, in words that OpenClaw's fail-over understands. */
 export function troubleOf(error: unknown, signal: AbortSignal | undefined): Trouble {
-  if (signal?.aborted) return { reason: "aborted", message: "Request was aborted" };
+  if (signal?.aborted || (error instanceof Error && error.name === "AbortError"))
+    return { reason: "aborted", message: "Request was aborted" };
   if (!(error instanceof BrokerError)) return { reason: "error", message: String(error) };
   return { reason: "error", message: textOf(error, Date.now()) };
 }

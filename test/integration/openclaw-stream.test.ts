@@ -154,18 +154,21 @@ test("a slow broker delays a request and does not lose it", async () => {
   expect(await events).toEqual(["start", "text_delta", "done"]);
 });
 
-test("what the user stopped is no failure of the account", async () => {
-  const stop = new AbortController();
+test("what was stopped is not sent elsewhere, and what the user stopped is no failure of the account", async () => {
   const aborted: StreamEvent = {
     type: "error",
     reason: "aborted",
     error: message({ stopReason: "aborted" }),
   };
-  const { fake, ask } = await openclaw([[start, aborted]]);
-  stop.abort();
-  const stream = await ask(MODEL, {}, { signal: stop.signal });
+  const { fake, sent, ask } = await openclaw([[start, aborted], []]);
+  fake.report = () => next("p:b");
+  const stopped = await ask(MODEL, {}, {});
+  expect(await stopped.result()).toMatchObject({ stopReason: "aborted" });
+  expect(sent).toHaveLength(1);
+  const before = reports(fake).length;
+  const stream = await ask(MODEL, {}, { signal: AbortSignal.abort() });
   expect(await stream.result()).toMatchObject({ stopReason: "aborted" });
-  expect(reports(fake)).toEqual([]);
+  expect(reports(fake)).toHaveLength(before);
 });
 
 test("an API key of Anthropic takes the place of the handle, and only keys are asked for", async () => {
