@@ -1,11 +1,13 @@
 import { expect, test } from "vitest";
 import { hasNamespaces } from "../support/codex-world.ts";
-import { says, usageLimit } from "../support/openclaw-backend.mjs";
+import { type BackendAnswer, refuses, says, usageLimit } from "../support/openclaw-backend.mjs";
 import { openclawProgram } from "../support/openclaw-program.mjs";
 import { type OpenclawWorld, openclawWorld } from "../support/openclaw-world.ts";
 
 const MINUTE_MS = 60_000;
 const AGENTS = ["main", "solenne", "c", "d", "e", "f", "g", "h"];
+/** A usage limit makes OpenClaw rotate at once; after this it asks the same account up to ten times. */
+const SHORT = refuses(429, { type: "rate_limit_error", message: "Rate limit reached." });
 const MODEL = { id: "gpt-5.4", name: "gpt-5.4" };
 /** OpenClaw alone needs two minutes for its own rotation. */
 const LONG = 30 * MINUTE_MS;
@@ -38,12 +40,15 @@ test.skipIf(!(await hasNamespaces()))(
     await w.broker.put("openai-codex:b");
     await w.startGateway();
     const figures: Record<string, object> = {};
-    figures.plugin = await failover(w, {});
-    figures["OpenClaw alone"] = await failover(w, { model: "alone/gpt-5.4" });
+    for (const [kind, answer] of [["usage limit", usageLimit()] as const, ["short 429", SHORT] as const]) {
+      figures[`${kind}, plugin`] = await failover(w, {}, answer);
+      figures[`${kind}, OpenClaw alone`] = await failover(w, { model: "alone/gpt-5.4" }, answer);
+      await w.broker.clear("openai-codex:a");
+      await w.broker.clear("openai-codex:b");
+    }
     console.table(figures);
 
-    await w.broker.clear("openai-codex:a");
-    const { limitedAt } = await failover(w, {});
+    const { limitedAt } = await failover(w, {}, usageLimit());
     const from = w.backend.requests.length;
     let turns = 0;
     const busy = AGENTS.map(async (agent) => {
@@ -60,14 +65,14 @@ test.skipIf(!(await hasNamespaces()))(
 );
 
 /** One turn while the account that would serve is at its limit: how long until another is asked. */
-async function failover(w: OpenclawWorld, model: object) {
+async function failover(w: OpenclawWorld, model: object, answer: BackendAnswer) {
   w.backend.model = ({ account }) => says(account);
   const { text: limited } = await w.ask("main", "hi", model);
   let limitedAt = Number.NaN;
   w.backend.model = ({ account, at }) => {
     if (account !== limited) return says(`hello from ${account}`);
     limitedAt = Number.isNaN(limitedAt) ? at : limitedAt;
-    return usageLimit();
+    return answer;
   };
   const from = w.backend.requests.length;
   const { text } = await w.ask("main", "hi", model);
