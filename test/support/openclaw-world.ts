@@ -6,7 +6,7 @@ import { text } from "node:stream/consumers";
 import { type World, type WorldOptions, world } from "./broker-world.ts";
 import { type OpenclawBackend, startOpenclawBackend } from "./openclaw-backend.mjs";
 import { type OpenclawProgram, openclawProgram } from "./openclaw-program.mjs";
-import { type Finished, type Running, run, start } from "./process.mjs";
+import { type Running, run, start } from "./process.mjs";
 import { startOnTerminal } from "./terminal.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -32,8 +32,6 @@ export interface OpenclawWorld extends AsyncDisposable {
   readonly stateDir: string;
   /** Where the backend is for OpenClaw. */
   readonly baseUrl: string;
-  /** `openclaw` with these arguments, to its end. */
-  cli(args: readonly string[]): Promise<Finished>;
   /** Keeps a token for all agents as OpenClaw's own profile; its id begins with the provider. */
   keepToken(profile: string, token: string): Promise<void>;
   /** `openclaw` with a terminal, left running. */
@@ -44,7 +42,6 @@ export interface OpenclawWorld extends AsyncDisposable {
   readConfig(): Promise<any>;
   /** Starts the gateway; all agents run in it. */
   startGateway(): Promise<void>;
-  stopGateway(): Promise<void>;
   /** What the gateway has written so far. */
   log(): string;
   /** One turn of an agent. `session` names a conversation; without it each turn is one of its own. */
@@ -76,7 +73,6 @@ export async function openclawWorld(options: WorldOptions = {}): Promise<Opencla
   let gateway: Running | undefined;
   const world_: OpenclawWorld = {
     ...{ broker, backend, stateDir, baseUrl: `http://127.0.0.1:${port}/v1` },
-    cli: (args) => run("nsenter", inside(args), { cwd: place, env }),
     async keepToken(profile, token) {
       const names = ["--provider", profile.replace(/:.*/, ""), "--profile-id", profile];
       const args = inside(["models", "auth", "--agent", "main", "paste-token", ...names]);
@@ -89,9 +85,6 @@ export async function openclawWorld(options: WorldOptions = {}): Promise<Opencla
     async startGateway() {
       gateway = await start("nsenter", inside(["gateway", "run", "--force"]), { cwd: place, env });
       await gateway.line(/\[gateway\] (ready|.*listening)/i);
-    },
-    async stopGateway() {
-      await gateway?.kill();
     },
     log: () => `${gateway?.stdout() ?? ""}${gateway?.stderr() ?? ""}`,
     ask: (agent, message, more = {}) => ask(gatewaySocket, agent, message, more),
