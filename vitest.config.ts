@@ -14,6 +14,7 @@ export default defineConfig({
       project("e2e", 120_000),
       project("fault", 600_000),
       project("security", 120_000),
+      project("bench", 120_000),
     ],
   },
 });

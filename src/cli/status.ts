@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { ProviderStatus, Status } from "../client/index.ts";
 import { probe } from "../endpoint/probe.ts";
 import { toTwin } from "../rpc/json.ts";
 import { addressOf, answerJson, ask, dial } from "./call.ts";
@@ -8,24 +9,6 @@ import { allProfiles } from "./profile-pages.ts";
 import { profileTable, profileViews } from "./profile-view.ts";
 import { table } from "./table.ts";
 import { localTime, moment } from "./when.ts";
-
-interface Status {
-  readonly version: string;
-  readonly startTime?: Date;
-  readonly store: { readonly kind: string; readonly writable: boolean };
-  readonly providers: readonly ProviderNumbers[];
-  readonly warnings: readonly string[];
-}
-
-interface ProviderNumbers {
-  readonly provider: string;
-  readonly usable: number;
-  readonly coolingDown: number;
-  readonly needsLogin: number;
-  readonly blocked: number;
-  readonly disabled: number;
-  readonly nextUsableTime?: Date;
-}
 
 const EXAMPLE = `
 With --json it is the numbers of each provider; \`auth-broker profiles --json\` has the profiles.
@@ -46,7 +29,7 @@ export function defineStatus(command: Command): void {
     });
 }
 
-function isOut({ usable, coolingDown, needsLogin, blocked, disabled }: ProviderNumbers): boolean {
+function isOut({ usable, coolingDown, needsLogin, blocked, disabled }: ProviderStatus): boolean {
   return usable === 0 && coolingDown + needsLogin + blocked + disabled > 0;
 }
 
@@ -65,7 +48,7 @@ async function statusText(status: Status, nowMs: number): Promise<string> {
   return paragraphs.filter((text) => text !== "").join("\n\n");
 }
 
-function providerTable(providers: readonly ProviderNumbers[], nowMs: number): string {
+function providerTable(providers: readonly ProviderStatus[], nowMs: number): string {
   const rows = providers.map((numbers) => [
     numbers.provider,
     String(numbers.usable),

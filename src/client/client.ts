@@ -15,6 +15,7 @@ import type {
   ProviderResponse,
   Report,
   ReportOptions,
+  Status,
   WatchOptions,
   WatchState,
 } from "./types.ts";
@@ -126,6 +127,20 @@ export class Broker {
    */
   use<T>(provider: string, options: UseOptions, callback: Callback<T>): Promise<T> {
     return use(this, this.#clock, provider, options, callback);
+  }
+
+  /** How many profiles of each provider are usable, and what else an operator should know. */
+  async status(call: CallOptions = {}): Promise<Status> {
+    const answer = await this.#channel.unary(
+      "status",
+      "GetStatus",
+      {},
+      {
+        ...call,
+        timeoutMs: call.timeoutMs ?? CALL_MS,
+      },
+    );
+    return twinOf("GetStatusResponse", answer);
   }
 
   /** The newest credential, answered from memory and kept fresh by a watch, until it is closed. */

@@ -196,6 +196,30 @@ export interface Report {
   readonly next?: WatchState;
 }
 
+/** Numbers of one provider. Each profile counts once. */
+export interface ProviderStatus {
+  readonly provider: string;
+  /** Profiles that can serve now. */
+  readonly usable: number;
+  /** Profiles that come back by themselves. */
+  readonly coolingDown: number;
+  readonly needsLogin: number;
+  readonly blocked: number;
+  readonly disabled: number;
+  /** When the first that cools down comes back. */
+  readonly nextUsableTime?: Date;
+}
+
+/** The state of the broker. */
+export interface Status {
+  readonly version: string;
+  readonly startTime: Date;
+  readonly store: { readonly kind: string; readonly writable: boolean };
+  readonly providers: readonly ProviderStatus[];
+  /** Sentences for the operator. Empty: all is well. */
+  readonly warnings: readonly string[];
+}
+
 /** How long a call may take. */
 export interface CallOptions {
   /** Ends the waiting; the call then rejects with the signal's reason. */

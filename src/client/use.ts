@@ -21,12 +21,14 @@ export interface Calls {
 
 /**
  * What `use` needs: the fields of an acquire, and a signal. With `maxWait` it also waits after a
- * failure until a profile is usable again, altogether that long; a wait that would be longer is a
- * `BrokerError`. Without it a failure is what the callback made of it.
+ * failure until a profile is usable again, altogether that long; where that is not enough, or no wait
+ * helps, the broker's own reason comes as a `BrokerError`. Without it a failure is what the callback made of it.
  */
 export interface UseOptions extends Omit<AcquireOptions, "provider"> {
   /** Ends waiting and trying. The callback sees to its own requests. */
   readonly signal?: AbortSignal | undefined;
+  /** How long each call to the broker may take, in milliseconds. Default: as for `acquire`. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** A longer delay than this is not waited for between two tries. */
@@ -41,12 +43,13 @@ export async function use<T>(
   calls: Calls,
   clock: Clock,
   provider: string,
-  { signal, ...wanted }: UseOptions,
+  { signal, timeoutMs, ...wanted }: UseOptions,
   callback: Callback<T>,
 ): Promise<T> {
   const request = { ...wanted, provider };
-  const course = new Course(calls, clock, request, signal);
-  let granted = await calls.acquire(request, { signal });
+  const call = { signal, timeoutMs };
+  const course = new Course(calls, clock, request, call);
+  let granted = await calls.acquire(request, call);
   for (let number = 1; ; number += 1) {
     course.begin(granted.lease);
     const end = await run(callback, number, granted, signal);
@@ -62,15 +65,15 @@ class Course {
   readonly #calls: Calls;
   readonly #clock: Clock;
   readonly #request: AcquireOptions;
-  readonly #signal: AbortSignal | undefined;
+  readonly #call: CallOptions;
   readonly #tried = new Map<string, { readonly generation: number; readonly isSecond: boolean }>();
   #waitedMs = 0;
 
-  constructor(calls: Calls, clock: Clock, request: AcquireOptions, signal: AbortSignal | undefined) {
+  constructor(calls: Calls, clock: Clock, request: AcquireOptions, call: CallOptions) {
     this.#calls = calls;
     this.#clock = clock;
     this.#request = request;
-    this.#signal = signal;
+    this.#call = call;
   }
 
   begin({ profile, generation }: Lease): void {
@@ -88,9 +91,9 @@ class Course {
       return undefined;
     }
     // What the provider said is worth more to the caller than trouble with the report of it.
-    const timeoutMs = isGood ? REPORT_OK_WITHIN_MS : undefined;
+    const call = isGood ? { ...this.#call, timeoutMs: REPORT_OK_WITHIN_MS } : this.#call;
     const answer = await this.#calls
-      .report({ lease, ...report, acquireNext: mayRetry }, { timeoutMs, signal: this.#signal })
+      .report({ lease, ...report, acquireNext: mayRetry }, call)
       .catch(() => undefined);
     if (!mayRetry || answer?.next === undefined) return undefined;
     return this.#follow(answer, answer.next).catch((error: unknown) => {
@@ -107,19 +110,19 @@ class Course {
         await this.#letGo(granted.lease);
         return undefined;
       }
-      await this.#clock.sleep(delay, this.#signal).catch(async (error: unknown) => {
+      await this.#clock.sleep(delay, this.#call.signal).catch(async (error: unknown) => {
         await this.#letGo(granted.lease);
         throw error;
       });
       return granted;
     }
     const patienceMs = waitMsOf(requestOf("AcquireCredentialRequest", this.#request));
-    if (action !== "ADVICE_ACTION_WAIT" || patienceMs === undefined) return undefined;
+    if (patienceMs === undefined) return undefined;
     const leftMs = patienceMs - this.#waitedMs;
-    if (delay > leftMs) throw unavailableError(unavailable);
+    if (action !== "ADVICE_ACTION_WAIT" || delay > leftMs) throw unavailableError(unavailable);
     this.#waitedMs += Math.max(delay, SHORTEST_WAIT_MS);
     this.#tried.clear();
-    return this.#calls.acquire({ ...this.#request, maxWait: leftMs }, { signal: this.#signal });
+    return this.#calls.acquire({ ...this.#request, maxWait: leftMs }, this.#call);
   }
 
   /** Each profile once; once more with the token that a refresh brought in place of a refused one. */

@@ -143,3 +143,16 @@ test("what the client shows of a failure holds no token", async () => {
   ]);
   for (const error of errors) expect(JSON.stringify({ ...error, text: error.stack })).not.toContain("FAKE");
 });
+
+test("status tells how many logins are usable, and when the next one is", async () => {
+  const { daemon, broker } = await scene();
+  const { lease } = await broker.acquire({ provider: CODEX });
+  const retryTime = new Date(daemon.nowMs + HOUR);
+  await broker.report({ lease, outcome: "USAGE_LIMIT", retryTime });
+  expect(await broker.status()).toMatchObject({
+    store: { kind: "lowdb", writable: true },
+    providers: expect.arrayContaining([
+      expect.objectContaining({ provider: CODEX, usable: 1, coolingDown: 1, nextUsableTime: retryTime }),
+    ]),
+  });
+});

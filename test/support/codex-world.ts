@@ -71,8 +71,10 @@ export async function codexWorld({
   const socket = join(place, "backend.sock");
   const backend = await startCodexBackend({ socket, now: () => broker.nowMs });
   onTestFinished(() => backend.close());
-  const pem = tls ? [await certificate(place)] : [];
-  const relay = await start("unshare", ["-n", process.execPath, RELAY, socket, ...pem], { keepStdin: true });
+  const pem = tls ? ["--pem", await certificate(place)] : [];
+  const relay = await start("unshare", ["-n", process.execPath, RELAY, "--out", socket, ...pem], {
+    keepStdin: true,
+  });
   onTestFinished(() => relay.kill().then(() => {}));
   const [, port = ""] = await relay.line(/^port (\d+)$/);
 
