@@ -24,11 +24,10 @@ export async function startChild(
   { env, input }: { readonly env: NodeJS.ProcessEnv; readonly input?: string | undefined },
 ): Promise<Child> {
   const stdio: SpawnOptions["stdio"] = [input === undefined ? "inherit" : "pipe", "inherit", "inherit"];
-  const child = spawn(program, args, { stdio, env });
-  await once(child, "spawn");
+  const { child, ended } = await spawned(program, args, { stdio, env });
   // A program that ends before it has read everything is no failure of ours.
   child.stdin?.on("error", () => {}).end(input);
-  return { pid: child.pid ?? 0, ended: endOf(child) };
+  return { pid: child.pid ?? 0, ended };
 }
 
 /** A program whose standard input and output are ours to write and read. */
@@ -45,25 +44,40 @@ export async function startPipedChild(
   env: NodeJS.ProcessEnv,
   stderr: "inherit" | "ignore" = "inherit",
 ): Promise<PipedChild> {
-  const child = spawn(program, args, { stdio: ["pipe", "pipe", stderr], env });
-  await once(child, "spawn");
+  const { child, ended } = await spawned(program, args, { stdio: ["pipe", "pipe", stderr], env });
   const { stdin, stdout } = child;
+  if (stdin === null || stdout === null) throw new TypeError("these are pipes");
   // A program that ends before it has read everything is no failure of ours.
   stdin.on("error", () => {});
   const kill = (signal: NodeJS.Signals) => void child.kill(signal);
-  return { pid: child.pid ?? 0, stdin, stdout, kill, ended: endOf(child) };
+  return { pid: child.pid ?? 0, stdin, stdout, kill, ended };
+}
+
+/** Signals are passed on from before the program starts: one that came in between would end us alone. */
+async function spawned(program: string, args: readonly string[], options: SpawnOptions) {
+  const isOnTerminal = process.stdin.isTTY === true;
+  let child: ChildProcess | undefined;
+  const forward = (signal: NodeJS.Signals) => {
+    if (!(isOnTerminal && FROM_TERMINAL.includes(signal))) child?.kill(signal);
+  };
+  for (const signal of FORWARDED) process.on(signal, forward);
+  const stop = () => {
+    for (const signal of FORWARDED) process.off(signal, forward);
+  };
+  try {
+    child = spawn(program, args, options);
+    const ended = endOf(child).finally(stop);
+    // Told by the event below if there is no such program.
+    ended.catch(() => {});
+    await once(child, "spawn");
+    return { child, ended };
+  } catch (error) {
+    stop();
+    throw error;
+  }
 }
 
 async function endOf(child: ChildProcess): Promise<number> {
-  const isOnTerminal = process.stdin.isTTY === true;
-  const forward = (signal: NodeJS.Signals) => {
-    if (!(isOnTerminal && FROM_TERMINAL.includes(signal))) child.kill(signal);
-  };
-  for (const signal of FORWARDED) process.on(signal, forward);
-  try {
-    const [code, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
-    return code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
-  } finally {
-    for (const signal of FORWARDED) process.off(signal, forward);
-  }
+  const [code, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
+  return code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
 }

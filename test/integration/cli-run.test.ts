@@ -138,6 +138,12 @@ test("a program that a signal ends, ends us with 128+n", async () => {
   expect(await running.kill("SIGTERM")).toEqual({ code: 143, signal: null });
 });
 
+test("a signal that comes before the program is heard of reaches the program", async () => {
+  const { cli } = await withLogins();
+  const ended = await cli(["run", CODEX, "--", "sh", "-c", "kill -TERM $PPID; exec sleep 1000"]);
+  expect(ended).toMatchObject({ code: 143, signal: null });
+});
+
 test("the lease is released at the end, and a trial with it", async () => {
   const { broker, cli } = await withLogins();
   await broker.fails(CODEX, "USAGE_LIMIT");
