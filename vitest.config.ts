@@ -12,6 +12,7 @@ export default defineConfig({
       project("contract", 20_000),
       project("integration", 60_000),
       project("e2e", 120_000),
+      project("openclaw", 120_000),
       project("fault", 600_000),
       project("security", 120_000),
       project("bench", 120_000),
