@@ -33,13 +33,14 @@ export interface Service {
   readonly implementation: UntypedServiceImplementation;
 }
 
+/** What most calls need comes first. */
 const FILES = [
   "authbroker/v1/credential.proto",
-  "authbroker/v1/login.proto",
-  "authbroker/v1/profile.proto",
   "authbroker/v1/status.proto",
-  "google/rpc/error_details.proto",
   "google/rpc/status.proto",
+  "google/rpc/error_details.proto",
+  "authbroker/v1/profile.proto",
+  "authbroker/v1/login.proto",
   "grpc/health/v1/health.proto",
   "grpc/reflection/v1/reflection.proto",
   "grpc/reflection/v1alpha/reflection.proto",
@@ -47,25 +48,30 @@ const FILES = [
 
 const DECODING = { longs: Number, enums: String, defaults: true, arrays: true, objects: true, oneofs: true };
 
-let loaded: protobuf.Root | undefined;
+const root = new protobuf.Root();
+root.resolvePath = (_origin, target) => fileURLToPath(new URL(`../../proto/${target}`, import.meta.url));
+let filesRead = 0;
 
 /**
- * Reads the `.proto` texts, once, at first use: 15 ms. The same through @grpc/proto-loader takes
- * 63 ms with its import, and its way over a descriptor set, no faster, turns maps into lists and
- * leaves names in snake_case (proto-loader 0.8.1, protobufjs 7.6.6, measured).
+ * Looks a name up and reads `.proto` texts until it is found: every command waits for this, and all of them
+ * take 15 ms. The same through @grpc/proto-loader takes 63 ms with its import, and its way over a descriptor
+ * set, no faster, turns maps into lists and leaves names in snake_case (proto-loader 0.8.1, protobufjs 7.6.6,
+ * measured).
  */
-function root(): protobuf.Root {
-  if (loaded !== undefined) return loaded;
-  const parsed = new protobuf.Root();
-  parsed.resolvePath = (_origin, target) => fileURLToPath(new URL(`../../proto/${target}`, import.meta.url));
-  parsed.loadSync(FILES).resolveAll();
-  loaded = parsed;
-  return loaded;
+function found<T>(name: string, kind: new (...about: never[]) => T): T {
+  for (;;) {
+    const object = root.lookup(name);
+    if (object instanceof kind) return object;
+    const next = FILES[filesRead];
+    if (next === undefined) throw new TypeError(`no such ${kind.name.toLowerCase()}: ${name}`);
+    filesRead += 1;
+    root.loadSync(next).resolveAll();
+  }
 }
 
 /** The type of a message by its full name, such as `authbroker.v1.Unavailable`. Throws if there is none. */
 export function messageType(name: string): Type {
-  return root().lookupType(name);
+  return found(name, protobuf.Type);
 }
 
 /** The name of a field in the `.proto`. */
@@ -120,7 +126,7 @@ function own<T>(table: Readonly<Record<string, T>> | undefined, key: string): T 
 
 /** What grpc-js needs to serve or call a service. */
 export function serviceDefinition(name: ServiceName): ServiceDefinition<UntypedServiceImplementation> {
-  const methods = root().lookupService(name).methodsArray;
+  const methods = found(name, protobuf.Service).methodsArray;
   return Object.fromEntries(methods.map((method) => [method.name, methodDefinition(name, method)]));
 }
 
