@@ -1,0 +1,88 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { FAULTS, type Fault } from "../support/soak-model.ts";
+import { SoakWorld } from "../support/soak-world.ts";
+
+// Random acts against one broker for a while: callers, faults of network and disk, crashes, clocks. What
+// must hold whatever happens stands in `SoakWorld` and `Login`. SOAK_SECONDS is how long, SOAK_SEED
+// repeats a run; `npm run soak` takes half an hour.
+
+const SECONDS = Number(process.env.SOAK_SECONDS ?? 40);
+const SEED = Number(process.env.SOAK_SEED ?? Date.now() % 2 ** 31);
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+type Act = fc.AsyncCommand<object, SoakWorld>;
+
+/** An act that may always be done; its name tells what it was when a run fails. */
+function act(name: string, run: (soak: SoakWorld) => unknown): Act {
+  return {
+    check: () => true,
+    run: async (_model, soak) => {
+      await run(soak);
+    },
+    toString: () => name,
+  };
+}
+
+const who = fc.nat(3);
+const login = (soak: SoakWorld, i: number) => soak.logins[i] as (typeof soak.logins)[number];
+const times = (...ms: number[]) => fc.constantFrom(...ms);
+const outcomes = ["OK", "RATE_LIMIT", "USAGE_LIMIT", "AUTH_INVALID_TOKEN", "SERVER_ERROR"];
+
+const ACTS: fc.Arbitrary<Act>[] = [
+  fc
+    .tuple(who, times(0, MINUTE, 30 * MINUTE, 59 * MINUTE))
+    .map(([i, ms]) => act(`acquire ${i} ${ms}`, (soak) => soak.acquire(login(soak, i), ms))),
+  fc
+    .tuple(who, times(0, MINUTE, 59 * MINUTE))
+    .map(([i, ms]) => act(`acquire ${i} ${ms}`, (soak) => soak.acquire(login(soak, i), ms))),
+  fc
+    .tuple(fc.nat(11), fc.constantFrom(...outcomes), times(20 * SECOND, 10 * MINUTE, 3 * HOUR))
+    .map(([n, what, ms]) => act(`report ${n} ${what} ${ms}`, (soak) => soak.report(n, what, ms))),
+  times(SECOND, 40 * SECOND, 10 * MINUTE, 50 * MINUTE).map((ms) =>
+    act(`advance ${ms}`, (soak) => soak.advance(ms)),
+  ),
+  fc
+    .array(fc.constantFrom<Fault | "held">(...FAULTS, "held"), { minLength: 1, maxLength: 4 })
+    .map((faults) => act(`faults ${faults.join()}`, (soak) => soak.faults.push(...faults))),
+  fc.constant(act("release", (soak) => soak.release())),
+  fc.constant(act("break the store", (soak) => soak.breakStore())),
+  fc.constant(act("mend the store", (soak) => soak.mendStore())),
+  times(0, MINUTE, 2 * HOUR).map((ms) => act(`crash ${ms}`, (soak) => soak.crash(ms))),
+  times(0, MINUTE).map((ms) => act(`restart ${ms}`, (soak) => soak.restart(ms))),
+  times(-24 * HOUR, -10 * MINUTE, 10 * MINUTE, 24 * HOUR).map((ms) =>
+    act(`step ${ms}`, (soak) => soak.step(ms)),
+  ),
+  fc.constant(act("sleep", (soak) => soak.sleep(3 * HOUR))),
+  who.map((i) => act(`order ${i}`, (soak) => soak.order(login(soak, i)))),
+  who.map((i) => act(`clear ${i}`, (soak) => soak.clear(login(soak, i)))),
+  who.map((i) => act(`login ${i}`, (soak) => soak.put(login(soak, i)))),
+];
+
+test("whatever happens, nothing durable is lost, nothing spent is called good, and every login serves or says why not", {
+  timeout: (SECONDS + 240) * SECOND,
+}, async () => {
+  console.log(`soak: ${SECONDS} s, SOAK_SEED=${SEED}`);
+  const totals: Record<string, number> = { runs: 0 };
+  const runs = fc.asyncProperty(fc.commands(ACTS, { maxCommands: 60, size: "max" }), async (acts) => {
+    const soak = await SoakWorld.open();
+    try {
+      await fc.asyncModelRun(() => ({ model: {}, real: soak }), acts);
+      await soak.verdict();
+    } finally {
+      await soak.close();
+    }
+    totals.runs = (totals.runs ?? 0) + 1;
+    for (const [key, n] of Object.entries(soak.counts)) totals[key] = (totals[key] ?? 0) + n;
+  });
+  await fc.assert(runs, {
+    seed: SEED,
+    numRuns: 1_000_000,
+    interruptAfterTimeLimit: SECONDS * SECOND,
+    markInterruptAsFailure: false,
+  });
+  console.log("soak:", totals);
+  expect(totals.runs).toBeGreaterThan(0);
+});
