@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { OAuthGrant } from "../../src/domain/grant.ts";
 import type { Profile } from "../../src/domain/profile.ts";
 import {
   granted,
@@ -22,6 +23,7 @@ const GRACE = 30 * SECOND;
 
 const begun = (rotation: "none" | "grace" | "strict", replay: 0 | 1 = 0, part: Partial<Profile> = {}) =>
   started(profileWith(part), { rotation, graceMs: GRACE, replay }, NOW, DEFAULT_SETTINGS);
+const withoutRefresh = ({ refreshToken: _, ...rest }: OAuthGrant) => rest;
 const given = oauthGrantWith({ accessToken: new Secret("at-FAKE-2"), refreshToken: new Secret("rt-FAKE-2") });
 
 describe("an intent", () => {
@@ -90,6 +92,7 @@ describe("a new grant", () => {
 describe("a refresh that was overtaken by a put", () => {
   const spent = new Secret("rt-FAKE-1");
   const again = profileWith({ generation: 2 });
+  const withNone = profileWith({ grant: withoutRefresh(oauthGrantWith()) });
 
   test("gives its refresh token to the same login put again, and nothing else", () => {
     const next = overtaken(again, spent, given);
@@ -101,15 +104,11 @@ describe("a refresh that was overtaken by a put", () => {
     ["another login", again, new Secret("rt-FAKE-other"), given],
     ["a key", profileWith({ grant: apiKeyGrantWith() }), spent, given],
     ["a server that does not rotate", again, spent, oauthGrantWith()],
-    ["an answer without a refresh token", again, spent, withoutRefresh()],
+    ["an answer without a refresh token", again, spent, withoutRefresh(given)],
+    ["a login that sent none, as with client credentials", withNone, undefined, given],
   ])("changes nothing of %s", (_what, profile, token, grant) => {
     expect(overtaken(profile, token, grant)).toBe(profile);
   });
-
-  function withoutRefresh() {
-    const { refreshToken: _, ...rest } = given;
-    return rest;
-  }
 });
 
 describe("an answer that is no grant", () => {
@@ -179,7 +178,7 @@ describe("a lost answer", () => {
 
   test("of the replay is the end of the refresh token", () => {
     const next = lost(begun("strict", 1), NOW);
-    expect(next.refreshDead).toEqual({ cause: "lost", code: NO_ANSWER, setAtMs: NOW.wallMs });
+    expect(next.refreshDead).toEqual({ cause: "lost", code: "lost_in_flight", setAtMs: NOW.wallMs });
     expect(next).not.toHaveProperty("intent");
   });
 
