@@ -13,7 +13,6 @@ import type { AcquireReply, Json, ProfileJson, ReportReply } from "./wire-json.t
 
 const START_MS = Date.UTC(2030, 0, 1, 12);
 const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
 
 const provider = (rotation: string) => ({
   type: "generic-oauth2",
@@ -179,22 +178,20 @@ export class SoakWorld {
   async crash(goneMs: number): Promise<void> {
     const life = this.#running();
     life.isAlive = false;
-    const home = this.#newHome();
-    for (const part of ["state", "key"]) cpSync(join(life.home, part), join(home, part), { recursive: true });
-    if (this.#isStoreBroken) mend(home);
+    const home = this.#copy(life.home);
     this.mendStore();
-    const wallMs = life.clock.now().wallMs + goneMs;
     await this.#bury(life);
     this.counts.crashes += 1;
-    await this.#again(home, wallMs, goneMs);
+    await this.#again(home, life.clock.now().wallMs + goneMs, goneMs);
   }
 
+  /** The process ends in good order. The next one has a home of its own, as gRPC remembers sockets by their path. */
   async restart(goneMs: number): Promise<void> {
     await this.release();
     this.mendStore();
     const life = this.#running();
     await this.#bury(life);
-    await this.#again(life.home, life.clock.now().wallMs + goneMs, goneMs);
+    await this.#again(this.#copy(life.home), life.clock.now().wallMs + goneMs, goneMs);
   }
 
   /** With all trouble over, each login serves again or says why it cannot, for a reason that there is. */
@@ -351,6 +348,13 @@ export class SoakWorld {
     return this.#running().clock.now();
   }
 
+  #copy(old: string): string {
+    const home = this.#newHome();
+    for (const part of ["state", "key"]) cpSync(join(old, part), join(home, part), { recursive: true });
+    if (this.#isStoreBroken) mend(home);
+    return home;
+  }
+
   #newHome(): string {
     const home = mkdtempSync(join(tmpdir(), "soak-"));
     this.#homes.push(home);
@@ -363,5 +367,3 @@ function mend(home: string): void {
   rmSync(place);
   renameSync(`${place}.away`, place);
 }
-
-export const HOURS = (hours: number) => hours * HOUR;
