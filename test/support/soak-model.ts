@@ -152,6 +152,11 @@ export class Login {
     this.#refusals += 1;
   }
 
+  /** A refusal was told, and the answer does not say what became of it. */
+  mayBeRefused(): void {
+    this.#refusals += 1;
+  }
+
   /** A stated limit was taken note of, for good. */
   coolsUntil(wallMs: number, now: Now): void {
     const lengthMs = wallMs - now.wallMs;
@@ -163,12 +168,16 @@ export class Login {
     this.#cooling = undefined;
   }
 
-  /** A new process: the monotonic clock begins anew. */
+  /**
+   * A new process: the monotonic clock begins anew. A token's end is a fact of the wall clock; a cooldown
+   * lasts no longer than its own length.
+   */
   restarted(now: Now): void {
     this.inFlight = 0;
-    for (const end of [...this.#issued.values(), ...(this.#cooling ? [this.#cooling] : [])]) {
-      end.monoMs = now.monoMs + Math.max(0, Math.min(end.wallMs - now.wallMs, end.lengthMs));
-    }
+    for (const end of this.#issued.values()) end.monoMs = now.monoMs + end.wallMs - now.wallMs;
+    const cooling = this.#cooling;
+    if (cooling !== undefined)
+      cooling.monoMs = now.monoMs + Math.min(cooling.wallMs - now.wallMs, cooling.lengthMs);
   }
 
   /** True if there is a reason for this login to be over. */

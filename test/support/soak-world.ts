@@ -125,6 +125,8 @@ export class SoakWorld {
       ...retryTime,
     });
     const { applied, scope } = (answer ?? {}) as unknown as Partial<ReportReply>;
+    // What could not be written counts all the same, until the process dies.
+    if (answer === undefined && outcome === "AUTH_INVALID_TOKEN") about.login.mayBeRefused();
     if (applied !== true) return;
     if (outcome === "AUTH_INVALID_TOKEN") about.login.refused(about.token);
     if (scope === "SCOPE_PROFILE" && coolMs > 0 && outcome.endsWith("LIMIT"))
@@ -252,6 +254,10 @@ export class SoakWorld {
   async #endpoint(life: () => Life | undefined, init: RequestInit): Promise<Response> {
     const own = life();
     if (own?.isAlive !== true) throw broken();
+    // The verdict is clear; nothing should go on at full speed until somebody hears it.
+    if (this.#broken !== undefined) {
+      return await new Promise((_resolve, reject) => own.held.add(() => reject(broken())));
+    }
     this.counts.requests += 1;
     const token = new URLSearchParams(String(init.body)).get("refresh_token") ?? "";
     const login = this.logins.find((one) => one.knows(token));
@@ -325,6 +331,7 @@ export class SoakWorld {
   async #bury(life: Life): Promise<void> {
     life.agent.close();
     life.admin.close();
+    if (this.#broken !== undefined) life.isAlive = false;
     for (const answer of life.held) answer();
     await life.daemon.stop();
     life.isAlive = false;
