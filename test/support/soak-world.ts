@@ -233,11 +233,12 @@ export class SoakWorld {
     const done = call.then(() => true);
     // Whoever waits for a refresh that is held back waits for its answer, or for its end.
     let isDone = await Promise.race([done, this.#settle().then(() => false)]);
-    for (let tries = 0; !isDone && tries < 3; tries += 1) {
+    for (let tries = 0; !isDone && tries < 8; tries += 1) {
       isDone = await Promise.race([done, this.advance(31_000).then(() => false)]);
     }
-    const answer = await call;
     this.#judge();
+    if (!isDone) throw new Broken(`${method} does not end`);
+    const answer = await call;
     if (JSON.stringify(answer).includes("rt-FAKE")) throw new Broken(`${method} gave a refresh token away`);
     if (!(answer instanceof RpcError)) return answer as Json;
     if (answer.reason === "" || answer.code === "INTERNAL") throw new Broken(`${method}: ${answer.code}`);
