@@ -23,6 +23,7 @@ import { buildProviders, type Providers } from "./provider/registry.ts";
 import { brokerHealth } from "./rpc/broker-health.ts";
 import { callers } from "./rpc/callers.ts";
 import type { Desk } from "./rpc/handler.ts";
+import { loadDefinitions } from "./rpc/services.ts";
 import { closeAll, endpointPolicies, makeServers, openAll } from "./servers.ts";
 import { openLowdbStore } from "./store/lowdb.ts";
 import type { Store } from "./store/store.ts";
@@ -72,6 +73,7 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
     directory: where.stateDir,
     now: () => clock.now(),
     warn: (message) => log.warn({}, message),
+    meanwhile: loadDefinitions,
   });
   try {
     // Under the lock, so that two starting brokers cannot both make a key.
@@ -127,13 +129,15 @@ async function serve(parts: Parts): Promise<Daemon> {
     startedAtMs: clock.now().wallMs,
     storeKind: store.kind,
   });
-  const listeners = await openAll(policies, servers, ownUid, log);
-  try {
-    await broker.start();
-  } catch (error) {
-    await closeAll(listeners, servers);
+  // The state is read while the sockets are claimed.
+  const opening = openAll(policies, servers, ownUid, log);
+  const [listeners] = await Promise.all([opening, broker.start()]).catch(async (error: unknown) => {
+    await opening.then(
+      (open) => closeAll(open, servers),
+      () => {},
+    );
     throw error;
-  }
+  });
   phase.now = "ready";
   health.changed();
   const endpoints = Object.fromEntries(policies.map((p) => [p.policy.name, addressText(p.address)]));

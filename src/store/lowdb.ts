@@ -31,6 +31,8 @@ export interface LowdbStoreOptions {
   readonly now: () => Now;
   /** Told in one sentence what was put right while opening. */
   readonly warn?: (message: string) => void;
+  /** Called while the lock is being taken, which can take 10 ms: work that needs no store. */
+  readonly meanwhile?: () => void;
 }
 
 /**
@@ -44,7 +46,7 @@ export async function openLowdbStore(options: LowdbStoreOptions): Promise<Store>
   const { directory } = options;
   const profiles = join(directory, "profiles");
   await makePrivate(directory, options.warn);
-  const lock = await acquireLock(join(directory, "lock"));
+  const lock = await acquireLock(join(directory, "lock"), options.meanwhile);
   try {
     await makePrivate(profiles, options.warn);
     await sweep(directory);
