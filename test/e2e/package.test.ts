@@ -106,7 +106,14 @@ test("the package holds what is built from the sources, the contract and the doc
   const built = names.filter((name) => name.startsWith("dist/"));
   expect(built.sort()).toEqual([...sources, "dist/authbroker.binpb"].sort());
   const others = names.filter((name) => !/^(dist|proto)\//.test(name));
-  expect(others.sort()).toEqual(["ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "README.md", "package.json"]);
+  expect(others.sort()).toEqual([
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "LICENSE",
+    "README.md",
+    "openclaw.plugin.json",
+    "package.json",
+  ]);
   expect(names.filter((name) => name.startsWith("proto/") && !name.endsWith(".proto"))).toEqual([]);
 });
 

@@ -71,10 +71,9 @@ export async function codexWorld({
   const socket = join(place, "backend.sock");
   const backend = await startCodexBackend({ socket, now: () => broker.nowMs });
   onTestFinished(() => backend.close());
-  const pem = tls ? ["--pem", await certificate(place)] : [];
-  const relay = await start("unshare", ["-n", process.execPath, RELAY, "--out", socket, ...pem], {
-    keepStdin: true,
-  });
+  const pem = tls ? await certificate(place) : undefined;
+  const how = ["--out", socket, ...(pem === undefined ? [] : ["--pem", pem])];
+  const relay = await start("unshare", ["-n", process.execPath, RELAY, ...how], { keepStdin: true });
   onTestFinished(() => relay.kill().then(() => {}));
   const [, port = ""] = await relay.line(/^port (\d+)$/);
 
@@ -92,7 +91,7 @@ export async function codexWorld({
     AUTH_BROKER_HOME: broker.home,
     TERM: "xterm-256color",
     TZ: "UTC",
-    SSL_CERT_FILE: pem[0],
+    SSL_CERT_FILE: pem,
   };
   const within = (command: string, args: readonly string[]) =>
     [`--net=/proc/${relay.pid}/ns/net`, "--", command, ...args] as const;
