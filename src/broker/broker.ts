@@ -20,16 +20,15 @@ import { Latest } from "./latest.ts";
 import { LeaseIds } from "./lease.ts";
 import { Ledger } from "./ledger.ts";
 import type { Log } from "./log.ts";
-import { Logins } from "./login.ts";
+import type { Logins } from "./login.ts";
 import type { LoginWiring } from "./login-landing.ts";
-import { type LoggedOut, logout } from "./logout.ts";
+import type { LoggedOut } from "./logout.ts";
 import type { Next } from "./next.ts";
 import { type PutOrder, put } from "./put.ts";
 import { Refreshes } from "./refresh.ts";
 import { clientKey } from "./refresh-rules.ts";
 import { RefreshSchedule } from "./refresh-schedule.ts";
 import { type ReportAnswer, release, report, type Seen } from "./report.ts";
-import { returnProfile } from "./return-profile.ts";
 import { Sessions } from "./sessions.ts";
 import { SharedSources } from "./shared.ts";
 import { storeFailure } from "./store-failure.ts";
@@ -78,13 +77,12 @@ const DRAIN_ALLOWANCE_MS = 5_000;
 /** The owner of every profile: hands out, hears, refreshes, remembers. */
 export class Broker {
   readonly ctx: Context;
-  readonly logins: Logins;
+  #logins: Promise<Logins> | undefined;
   readonly #parts: BrokerParts;
 
   constructor(parts: BrokerParts) {
     this.#parts = parts;
     this.ctx = wire(parts);
-    this.logins = new Logins(this.ctx, parts.login);
   }
 
   /** Reads the state and closes what a former process left open. Rejects with `StoreError`. */
@@ -154,13 +152,21 @@ export class Broker {
     return put(this.ctx, { ...order, grant: drawn });
   }
 
+  /** The logins under way. What only they need is loaded with the first: no start waits for it. */
+  logins(): Promise<Logins> {
+    this.#logins ??= import("./login.ts").then(({ Logins }) => new Logins(this.ctx, this.#parts.login));
+    return this.#logins;
+  }
+
   /** As `returnProfile` says. */
-  returnProfile(profile: string): Promise<string> {
+  async returnProfile(profile: string): Promise<string> {
+    const { returnProfile } = await import("./return-profile.ts");
     return returnProfile(this.ctx, this.#parts.giveBack, profile);
   }
 
   /** As `logout` says. */
-  logout(profile: string, keepAtProvider: boolean): Promise<LoggedOut> {
+  async logout(profile: string, keepAtProvider: boolean): Promise<LoggedOut> {
+    const { logout } = await import("./logout.ts");
     return logout(this.ctx, this.#parts.login.protocol, profile, keepAtProvider);
   }
 
@@ -173,7 +179,7 @@ export class Broker {
   /** Begins no more refreshes and lets the running ones land; gives up on those that cannot. */
   async drain(): Promise<void> {
     const { refreshes, alarm, clock, settings } = this.ctx;
-    await this.logins.stop();
+    await (await this.#logins)?.stop();
     const limit = after(clock.now(), 2 * settings.refresh.totalTimeoutMs + DRAIN_ALLOWANCE_MS);
     await firstOf(alarm, [refreshes.drain()], [limit], []);
   }

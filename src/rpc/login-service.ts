@@ -11,21 +11,28 @@ import { serverDefinition } from "./services.ts";
 import { writeProfile } from "./write.ts";
 
 export function loginService(desk: Desk, broker: Broker): Service {
-  const { logins } = broker;
   const shown = (login: Login): Message => ({ login: writeLogin(broker, login) });
   return {
     definition: serverDefinition(SERVICES.login),
     implementation: {
-      StartLogin: unary(desk, async (message) => shown(await logins.start(readStartLogin(message)))),
+      StartLogin: unary(desk, async (message) => {
+        const order = readStartLogin(message);
+        return shown(await (await broker.logins()).start(order));
+      }),
       WatchLogin: stream(desk, async function* (message, { signal }) {
+        const logins = await broker.logins();
         for await (const login of logins.watch(readLoginId(message), signal)) yield shown(login);
       }),
-      SubmitLogin: unary(desk, (message) => {
+      SubmitLogin: unary(desk, async (message) => {
         const { loginId, answer } = readSubmitLogin(message);
-        return shown(logins.submit(loginId, answer));
+        return shown((await broker.logins()).submit(loginId, answer));
       }),
-      CancelLogin: unary(desk, (message) => shown(logins.cancel(readLoginId(message)))),
-      ListLogins: unary(desk, () => ({ logins: logins.list().map((login) => writeLogin(broker, login)) })),
+      CancelLogin: unary(desk, async (message) =>
+        shown((await broker.logins()).cancel(readLoginId(message))),
+      ),
+      ListLogins: unary(desk, async () => ({
+        logins: (await broker.logins()).list().map((login) => writeLogin(broker, login)),
+      })),
       Logout: unary(desk, async (message) => {
         const { profile, keepAtProvider } = readLogout(message);
         return { ...(await broker.logout(profile, keepAtProvider)) };
