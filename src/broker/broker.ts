@@ -94,6 +94,7 @@ export class Broker {
       ...ctx,
       store: parts.store,
       load: () => this.#load(),
+      flush: () => ctx.histories.flush(),
       flightMs: 2 * parts.settings.refresh.totalTimeoutMs,
       isWatched: () => ctx.watches.size > 0,
       ...(parts.lockAfterMs === undefined ? {} : { lockAfterMs: parts.lockAfterMs }),

@@ -18,6 +18,8 @@ export interface LockingWiring {
   readonly log: Log;
   /** Reads the records into the ledger. */
   readonly load: () => Promise<void>;
+  /** Writes what would otherwise be written later. Never rejects. */
+  readonly flush: () => Promise<void>;
   /** How long a running refresh is waited for. */
   readonly flightMs: number;
   /** Lock when nobody asked for so long and nobody watches. Absent: never. */
@@ -53,6 +55,7 @@ export class Locking {
       if (ledger.lockFailure !== undefined) return;
       try {
         await this.#landed();
+        await this.#w.flush();
         await ledger.lock(async () => storeFailure(await store.lock())).catch(storeTrouble);
       } finally {
         refreshes.resume();
