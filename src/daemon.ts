@@ -24,6 +24,7 @@ import { buildProviders, type Providers } from "./provider/registry.ts";
 import { brokerHealth } from "./rpc/broker-health.ts";
 import { callers } from "./rpc/callers.ts";
 import type { Desk } from "./rpc/handler.ts";
+import { loadDefinitions } from "./rpc/services.ts";
 import { closeAll, endpointPolicies, makeServers, openAll } from "./servers.ts";
 import { type LowdbStore, openLowdbStore } from "./store/lowdb.ts";
 import { VERSION } from "./version.ts";
@@ -75,6 +76,7 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
     countersFile: where.countersFile,
     now: () => clock.now(),
     warn: (message) => log.warn({}, message),
+    meanwhile: loadDefinitions,
   });
   try {
     return await serve({ options, config, where, clock, log, store });
@@ -136,13 +138,15 @@ async function serve(parts: Parts): Promise<Daemon> {
     startedAtMs: clock.now().wallMs,
     storeKind: store.kind,
   });
-  const listeners = await openAll(policies, servers, ownUid, log);
-  try {
-    await broker.start();
-  } catch (error) {
-    await closeAll(listeners, servers);
+  // The state is read while the sockets are claimed.
+  const opening = openAll(policies, servers, ownUid, log);
+  const [listeners] = await Promise.all([opening, broker.start()]).catch(async (error: unknown) => {
+    await opening.then(
+      (open) => closeAll(open, servers),
+      () => {},
+    );
     throw error;
-  }
+  });
   phase.now = "ready";
   health.changed();
   const endpoints = Object.fromEntries(policies.map((p) => [p.policy.name, addressText(p.address)]));

@@ -25,15 +25,15 @@ export interface Lock {
  *
  * Rejects with `StoreError`: `locked`, with the holder's pid if the file tells, `io` if the system
  * lacks the means, else what the file system said. Works on a read-only file system too, if the file
- * is there.
+ * is there. `meanwhile` is called once a child that takes the lock is under way.
  */
-export async function acquireLock(path: string): Promise<Lock> {
-  const fd = await openLocked(path);
+export async function acquireLock(path: string, meanwhile: () => void = () => {}): Promise<Lock> {
+  const fd = await openLocked(path, meanwhile);
   writePid(fd);
   return { release: () => closeSync(fd) };
 }
 
-async function openLocked(path: string): Promise<number> {
+async function openLocked(path: string, meanwhile: () => void): Promise<number> {
   switch (process.platform) {
     case "win32":
       return openExclusively(path, OPEN | WINDOWS_EXLOCK, "EBUSY");
@@ -43,7 +43,7 @@ async function openLocked(path: string): Promise<number> {
     case "netbsd":
       return openExclusively(path, OPEN | BSD_EXLOCK | constants.O_NONBLOCK, "EAGAIN");
     default:
-      return openAndFlock(path);
+      return openAndFlock(path, meanwhile);
   }
 }
 
@@ -59,10 +59,10 @@ function openExclusively(path: string, flags: number, refusal: string): number {
  * Linux: Node cannot call flock(2), but a child can, on a descriptor that it shares with us. The lock
  * belongs to the open file, not to the child, and stays when the child has ended.
  */
-async function openAndFlock(path: string): Promise<number> {
+async function openAndFlock(path: string, meanwhile: () => void): Promise<number> {
   const fd = openForFlock(path);
   try {
-    await flock(fd, path);
+    await flock(fd, path, meanwhile);
     return fd;
   } catch (error) {
     closeSync(fd);
@@ -83,15 +83,17 @@ function openForFlock(path: string): number {
   }
 }
 
-async function flock(fd: number, path: string): Promise<void> {
+async function flock(fd: number, path: string, meanwhile: () => void): Promise<void> {
   const child = spawn("flock", ["-n", "3"], { stdio: ["ignore", "ignore", "pipe", fd] });
-  const [complaint, status] = await Promise.all([
+  const ended = Promise.all([
     child.stderr === null ? "" : text(child.stderr),
     once(child, "exit").then(
       ([code]) => code as number | null,
       (error: unknown) => Promise.reject(noFlock(error, path)),
     ),
   ]);
+  meanwhile();
+  const [complaint, status] = await ended;
   if (status === 0) return;
   // util-linux and busybox both end with 1 and without a word if another holds the lock.
   if (status === 1 && complaint === "") throw locked(path);

@@ -39,6 +39,8 @@ export interface LowdbStoreOptions {
   readonly now: () => Now;
   /** Told in one sentence what was put right while opening. */
   readonly warn?: (message: string) => void;
+  /** Called while the lock is being taken, which can take 10 ms: work that needs no store. */
+  readonly meanwhile?: () => void;
 }
 
 /** The store in files. */
@@ -57,10 +59,10 @@ export interface LowdbStore extends Store {
  * there can still be read.
  */
 export async function openLowdbStore(options: LowdbStoreOptions): Promise<LowdbStore> {
-  const { directory, keys, countersFile, warn = () => {} } = options;
+  const { directory, keys, countersFile, warn = () => {}, meanwhile } = options;
   const profiles = join(directory, PROFILES);
   await makePrivate(directory, warn);
-  const lock = await acquireLock(join(directory, "lock"));
+  const lock = await acquireLock(join(directory, "lock"), meanwhile);
   try {
     await makePrivate(profiles, warn);
     await sweep(directory);
