@@ -1,5 +1,6 @@
 // Many callers at once on one expired profile: how many requests reach the token endpoint of a real
-// authorization server, and how long until the last caller has its answer.
+// authorization server, and how long until the last caller has its answer. Takes the number of processes
+// and that of all callers: `npm run bench:storm -- 50 10000`.
 
 import { fork } from "node:child_process";
 import { writeFileSync } from "node:fs";

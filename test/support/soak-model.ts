@@ -1,0 +1,209 @@
+import type { Now } from "../../src/domain/time.ts";
+
+export type Rotation = "strict" | "grace" | "none";
+
+/** How the token endpoint treats a request. */
+export const FAULTS = [
+  "fine",
+  "not connected",
+  "busy",
+  "a page",
+  "broken before it was heard",
+  "broken after it was heard",
+] as const;
+export type Fault = (typeof FAULTS)[number];
+
+const GRACE_MS = 30_000;
+export const LIFE_SEC = 3_600;
+
+interface Moment {
+  readonly wallMs: number;
+  monoMs: number;
+  /** Its whole length; a restart never makes it longer. */
+  readonly lengthMs: number;
+}
+
+/** A violated promise. */
+export class Broken extends Error {}
+
+function holds(condition: boolean, what: string): void {
+  if (!condition) throw new Broken(what);
+}
+
+/**
+ * One login as the server, the disk and the callers know it: what was issued, what a caller was shown and
+ * must therefore be durable, and what callers reported.
+ */
+export class Login {
+  readonly id: string;
+  readonly rotation: Rotation;
+  /** Access tokens and their ends. */
+  readonly #issued = new Map<string, Moment>();
+  /** Refresh tokens in the order in which they were given out. */
+  readonly #refresh: string[] = [];
+  readonly #spentAtMs = new Map<string, number>();
+  /** How often each refresh token was sent without a complete answer. */
+  readonly #unheard = new Map<string, number>();
+  /** The server ended the login. */
+  isDead = false;
+  /** Refresh tokens before this one are known to be spent: a caller has seen what replaced them. */
+  #floor = 0;
+  #generation = 0;
+  readonly #refused = new Set<string>();
+  #refusals = 0;
+  /** What the operator ordered to be sent again. */
+  orders = 0;
+  #cooling: Moment | undefined;
+  inFlight = 0;
+  #n = 0;
+
+  constructor(id: string, rotation: Rotation) {
+    this.id = id;
+    this.rotation = rotation;
+  }
+
+  /** New tokens, as after a login. */
+  loggedIn(now: Now): { readonly accessToken: string; readonly refreshToken: string } {
+    const tokens = this.#issue(now);
+    this.isDead = false;
+    this.#refusals = 0;
+    return tokens;
+  }
+
+  /** The profile is gone, and what was known of its account with it. */
+  removed(): void {
+    this.#generation = 0;
+    this.#cooling = undefined;
+  }
+
+  /** The put of a login was answered: what came before is over. */
+  taken(): void {
+    this.#floor = this.#refresh.length - 1;
+  }
+
+  knows(refreshToken: string): boolean {
+    return this.#refresh.includes(refreshToken);
+  }
+
+  /** A refresh request of a living broker arrives. */
+  sent(refreshToken: string): void {
+    holds(this.inFlight === 0, `${this.id}: two refreshes are in flight`);
+    const place = this.#refresh.indexOf(refreshToken);
+    holds(place >= this.#floor, `${this.id}: a refresh token is sent that a caller saw replaced`);
+    const times = this.#unheard.get(refreshToken) ?? 0;
+    const isLimited = this.rotation !== "none";
+    holds(
+      !isLimited || times < 2 + this.orders,
+      `${this.id}: sent ${times} times without an answer, and again`,
+    );
+    this.inFlight += 1;
+  }
+
+  unheard(refreshToken: string): void {
+    this.#unheard.set(refreshToken, (this.#unheard.get(refreshToken) ?? 0) + 1);
+  }
+
+  /** What the server makes of a request, by its own clock: new tokens, or undefined for `invalid_grant`. */
+  heard(
+    refreshToken: string,
+    now: Now,
+    serverMs: number,
+  ): { readonly accessToken: string; readonly refreshToken: string } | undefined {
+    if (this.isDead) return undefined;
+    const spentAtMs = this.#spentAtMs.get(refreshToken);
+    const isOver = spentAtMs !== undefined && !(this.rotation === "grace" && serverMs < spentAtMs + GRACE_MS);
+    if (isOver || !this.knows(refreshToken)) {
+      this.isDead = true;
+      return undefined;
+    }
+    if (this.rotation !== "none") this.#spentAtMs.set(refreshToken, spentAtMs ?? serverMs);
+    return this.#issue(now, this.rotation === "none" ? refreshToken : undefined);
+  }
+
+  /** A caller was given this. */
+  given(accessToken: string, generation: number, minValidMs: number, now: Now): void {
+    const end = this.#issued.get(accessToken);
+    if (end === undefined) throw new Broken(`${this.id}: a token that nobody issued`);
+    holds(
+      left(end, now) >= minValidMs && left(end, now) > 0,
+      `${this.id}: a token that ends in ${left(end, now)} ms`,
+    );
+    holds(!this.#refused.has(accessToken), `${this.id}: a token that was refused`);
+    holds(
+      this.#cooling === undefined || left(this.#cooling, now) === 0,
+      `${this.id}: given although it cools down`,
+    );
+    this.saw(generation);
+    if (this.rotation === "none") return;
+    const n = accessToken.slice(accessToken.lastIndexOf("-"));
+    const place = this.#refresh.findIndex((token) => token.endsWith(n));
+    holds(place >= this.#floor, `${this.id}: an older grant than one that was seen`);
+    this.#floor = place;
+  }
+
+  saw(generation: number): void {
+    holds(generation >= this.#generation, `${this.id}: generation ${generation} after ${this.#generation}`);
+    this.#generation = generation;
+  }
+
+  /** A refusal of the current token was taken note of. */
+  refused(accessToken: string): void {
+    this.#refused.add(accessToken);
+    this.#refusals += 1;
+  }
+
+  /** A refusal was told, and the answer does not say what became of it. */
+  mayBeRefused(): void {
+    this.#refusals += 1;
+  }
+
+  /** A stated limit was taken note of, for good. */
+  coolsUntil(wallMs: number, now: Now): void {
+    const lengthMs = wallMs - now.wallMs;
+    const moment = { wallMs, monoMs: now.monoMs + lengthMs, lengthMs };
+    if (this.#cooling === undefined || left(this.#cooling, now) < lengthMs) this.#cooling = moment;
+  }
+
+  cleared(): void {
+    this.#cooling = undefined;
+  }
+
+  /**
+   * A new process: the monotonic clock begins anew. A token's end is a fact of the wall clock; a cooldown
+   * lasts no longer than its own length.
+   */
+  restarted(now: Now): void {
+    this.inFlight = 0;
+    for (const end of this.#issued.values()) end.monoMs = now.monoMs + end.wallMs - now.wallMs;
+    const cooling = this.#cooling;
+    if (cooling !== undefined)
+      cooling.monoMs = now.monoMs + Math.min(cooling.wallMs - now.wallMs, cooling.lengthMs);
+  }
+
+  /** True if there is a reason for this login to be over. */
+  get mayBeOver(): boolean {
+    const isLost = [...this.#unheard.values()].some((times) => times >= 2);
+    return this.isDead || isLost || this.#refusals >= 2;
+  }
+
+  #issue(now: Now, refresh?: string) {
+    this.#n += 1;
+    const name = this.id.replace(":", "-");
+    const tokens = {
+      accessToken: `at-FAKE-${name}-${this.#n}`,
+      refreshToken: refresh ?? `rt-FAKE-${name}-${this.#n}`,
+    };
+    const lengthMs = LIFE_SEC * 1_000;
+    this.#issued.set(tokens.accessToken, {
+      wallMs: now.wallMs + lengthMs,
+      monoMs: now.monoMs + lengthMs,
+      lengthMs,
+    });
+    if (refresh === undefined) this.#refresh.push(tokens.refreshToken);
+    return tokens;
+  }
+}
+
+function left(moment: Moment, now: Now): number {
+  return Math.max(0, Math.min(moment.wallMs - now.wallMs, moment.monoMs - now.monoMs));
+}
