@@ -1,4 +1,4 @@
-import { BrokerFailure, type Failure } from "../domain/failure.ts";
+import { BrokerFailure } from "../domain/failure.ts";
 import type { Profile } from "../domain/profile.ts";
 import { type FlightWiring, Flying } from "./refresh-flight.ts";
 
@@ -18,8 +18,7 @@ export interface Flight {
 export class Refreshes {
   readonly #wiring: FlightWiring;
   readonly #flights = new Map<string, Flight>();
-  /** Why no refresh begins at present. */
-  #closed: Failure | undefined;
+  #isDraining = false;
 
   constructor(wiring: FlightWiring) {
     this.#wiring = wiring;
@@ -39,13 +38,13 @@ export class Refreshes {
       if (options.urgent === true) running.isUrgent = true;
       return running;
     }
-    if (this.#closed !== undefined) throw new BrokerFailure(this.#closed);
+    if (this.#isDraining) throw new BrokerFailure({ kind: "draining" });
     return this.#start(profile.id, options.operator === true, options.urgent === true);
   }
 
-  /** Starts a refresh that nobody waits for, unless one is under way or none may begin. */
+  /** Starts a refresh that nobody waits for, unless one is under way or the broker stops. */
   ahead(profile: Profile): void {
-    if (this.#closed === undefined) this.join(profile);
+    if (!this.#isDraining) this.join(profile);
   }
 
   /** Does something during which no refresh of the profile may be under way or begin. */
@@ -80,20 +79,10 @@ export class Refreshes {
     return [...this.#flights.keys()];
   }
 
-  /** Begins no more refreshes, which fail for the reason given, and resolves when the running ones are over. */
-  async pause(reason: Failure): Promise<void> {
-    this.#closed = reason;
+  /** Begins no more refreshes and resolves when the running ones are over. */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
     await Promise.all([...this.#flights.values()].map((f) => f.done));
-  }
-
-  /** Refreshes may begin again, unless the broker stops. */
-  resume(): void {
-    if (this.#closed?.kind !== "draining") this.#closed = undefined;
-  }
-
-  /** The same for good. */
-  drain(): Promise<void> {
-    return this.pause({ kind: "draining" });
   }
 
   #start(profileId: string, isOperator: boolean, isUrgent: boolean): Flight {
@@ -111,7 +100,7 @@ export class Refreshes {
     };
     const flying = new Flying(this.#wiring, profileId, isOperator, {
       isUrgent: () => flight.isUrgent,
-      closed: () => this.#closed,
+      isDraining: () => this.#isDraining,
       onTrouble: (error) => {
         flight.trouble = error;
         fail(error);

@@ -28,8 +28,7 @@ export async function* watch(
   signal: AbortSignal,
 ): AsyncGenerator<Next, void, undefined> {
   let shown: Shown | undefined;
-  // What cannot be judged while the records are locked is judged afterwards, as a state of the watch.
-  if (ctx.ledger.lockFailure === undefined) resolved(ctx, asked, caller);
+  resolved(ctx, asked, caller);
   try {
     while (!signal.aborted) {
       const news = ctx.latest.next(asked.provider);

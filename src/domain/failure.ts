@@ -49,8 +49,8 @@ export interface ProfileReason {
 
 /** No profile is usable now: why, for each, and when to come back. */
 export interface Unavailability {
-  /** The last two only in a watch, or where a report asked for the next credential too. */
-  readonly reason: UnavailableReason | "ENDPOINT_LIMIT" | "STORE_UNAVAILABLE";
+  /** `ENDPOINT_LIMIT` only where a report asked for the next credential too. */
+  readonly reason: UnavailableReason | "ENDPOINT_LIMIT";
   readonly message: string;
   /** Wall-clock moment of the earliest return, if one is known. */
   readonly retryAtMs?: number;

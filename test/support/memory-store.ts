@@ -34,7 +34,6 @@ export class MemoryStore implements Store {
   /** What the next writes, of whatever kind, meet first. */
   readonly #obstacles: (() => Promise<void>)[] = [];
   #closed = false;
-  #locked = false;
   /** How many writes were durable so far. */
   writes = 0;
 
@@ -159,16 +158,6 @@ export class MemoryStore implements Store {
     return this.#write("probe", () => {});
   }
 
-  async lock(): Promise<StoreError> {
-    await this.#lanes.idle();
-    this.#locked = true;
-    return locked();
-  }
-
-  async unlock(): Promise<void> {
-    this.#locked = false;
-  }
-
   async close(): Promise<void> {
     this.#closed = true;
     await this.#lanes.idle();
@@ -186,7 +175,6 @@ export class MemoryStore implements Store {
 
   #refuseIfClosed(): void {
     if (this.#closed) throw new StoreError("io", "memory", "the store is closed", "start the broker again");
-    if (this.#locked) throw locked();
   }
 
   #refuseIfCorrupt(profileId: string): void {
@@ -198,10 +186,6 @@ export class MemoryStore implements Store {
 /** The error of a full disk, as the file store gives it. */
 export function fullDisk(): StoreError {
   return new StoreError("full", "memory", "the disk is full (ENOSPC)", "free space");
-}
-
-function locked(): StoreError {
-  return new StoreError("io", "memory", "the records are locked", "auth-broker unlock");
 }
 
 function pathOf(profileId: string): string {
