@@ -78,7 +78,7 @@ describe.runIf(usable).each(Object.keys(ways) as (keyof typeof ways)[])("a write
     const order = calls.map(({ name, text }) => {
       if (text.includes(`${RECORD}`) && name !== "close" && name !== "openat") return name;
       if (name === "fsync" && text.includes("/profiles>")) return "fsync directory";
-      return name === "write" && text.includes("write(1<") ? "report" : "";
+      return text.startsWith("writev(1<") ? "report" : "";
     });
     const steps = order.filter((step) => step !== "");
     expect(steps).toEqual(["write", "ftruncate", "fsync", "rename", "fsync directory", "report"]);

@@ -12,6 +12,14 @@ import { StoreError } from "../../src/store/store.ts";
 // store-program write-reserved DIRECTORY SIZE: the same, the first write into reserved space.
 const [task, directory = "", size = "0"] = process.argv.slice(2);
 
+/** In two pieces, so that it is a `writev`: strace fails the nth `write` of each thread, and means the store's. */
+function say(line: string): void {
+  process.stdout.cork();
+  process.stdout.write(line);
+  process.stdout.write("\n");
+  process.stdout.uncork();
+}
+
 const now = () => ({ wallMs: Date.now(), monoMs: performance.now() });
 
 /** Both tokens of a generation tell its number, so that a mixture is seen. */
@@ -33,16 +41,16 @@ async function write(store: Store): Promise<void> {
     const { profile } = stored;
     stored = { profile, revision: await store.replace(profile, stored.revision, { reserve: true }) };
   }
-  process.stdout.write("ready\n");
+  say("ready");
   for await (const _line of createInterface({ input: process.stdin })) {
     const profile = next(stored);
     try {
       const revision: number = await store.replace(profile, stored.revision);
       stored = { profile, revision };
-      process.stdout.write(`written ${profile.generation}\n`);
+      say(`written ${profile.generation}`);
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
-      process.stdout.write(`failed ${error.code}\n`);
+      say(`failed ${error.code}`);
     }
   }
 }
@@ -51,13 +59,13 @@ try {
   const store = await openLowdbStore({ directory, now });
   if (task?.startsWith("write")) await write(store);
   else {
-    process.stdout.write("open\n");
+    say("open");
     process.stdin.resume();
     await once(process.stdin, "end");
   }
   await store.close();
 } catch (error) {
   if (!(error instanceof StoreError)) throw error;
-  process.stdout.write(`${JSON.stringify({ code: error.code, pid: error.pid, mend: error.mend })}\n`);
+  say(JSON.stringify({ code: error.code, pid: error.pid, mend: error.mend }));
   process.exitCode = 1;
 }

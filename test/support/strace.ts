@@ -4,7 +4,7 @@ import type { Exit } from "./process.mjs";
 import { run, start } from "./process.mjs";
 
 const FILE_CALLS =
-  "openat,read,write,pwrite64,ftruncate,fsync,fdatasync,close,rename,renameat2,unlink,unlinkat";
+  "openat,read,write,writev,pwrite64,ftruncate,fsync,fdatasync,close,rename,renameat2,unlink,unlinkat";
 
 /** One system call on a path. */
 export interface FileCall {
