@@ -6,6 +6,7 @@ import { type Config, loadConfig } from "./config.ts";
 import { BrokerFailure } from "./domain/failure.ts";
 import { remainingMs } from "./domain/time.ts";
 import { type Address, addressText } from "./endpoint/address.ts";
+import { needsProgram, socketMode } from "./endpoint/policy.ts";
 import { signOutHint } from "./import/sign-out.ts";
 import { fingerprints, installKey } from "./key.ts";
 import type { Notifier } from "./notify.ts";
@@ -24,9 +25,10 @@ import { brokerHealth } from "./rpc/broker-health.ts";
 import { callers } from "./rpc/callers.ts";
 import type { Desk } from "./rpc/handler.ts";
 import { loadDefinitions } from "./rpc/services.ts";
-import { closeAll, endpointPolicies, makeServers, openAll } from "./servers.ts";
+import { closeAll, type Endpoint, endpointPolicies, makeServers, openAll } from "./servers.ts";
 import { openLowdbStore } from "./store/lowdb.ts";
 import type { Store } from "./store/store.ts";
+import { native } from "./system/native.ts";
 import { VERSION } from "./version.ts";
 
 export interface DaemonOptions {
@@ -143,7 +145,7 @@ async function serve(parts: Parts): Promise<Daemon> {
   const endpoints = Object.fromEntries(policies.map((p) => [p.policy.name, addressText(p.address)]));
   const { configFile, stateDir } = where;
   log.info({ version: VERSION, endpoints, configFile, stateDir }, "the broker serves");
-  const late = loadLate();
+  const late = loadLate().then(() => needNative(policies, ownUid, log));
   // Whoever needs it then asks again, and is told.
   late.catch((error: unknown) => log.error({ err: error }, "a part of the program cannot be loaded"));
   const stop = async () => {
@@ -175,6 +177,20 @@ async function serve(parts: Parts): Promise<Daemon> {
       return stopped;
     },
   };
+}
+
+/** Behind the readiness, since nobody who may connect by the sockets' permissions alone has to wait for it. */
+function needNative(endpoints: readonly Endpoint[], ownUid: number | undefined, log: Log): void {
+  if (native() !== undefined) return;
+  const closed = endpoints.filter(
+    ({ policy }) => needsProgram(policy) || socketMode(policy, ownUid) === "shared",
+  );
+  if (closed.length === 0) return;
+  const names = closed.map(({ policy }) => policy.name);
+  log.error(
+    { endpoints: names },
+    "these endpoints must know who is calling; without the package koffi they refuse all",
+  );
 }
 
 /** Undefined if nobody is to be told. */

@@ -12,6 +12,7 @@ import {
   type EndpointPolicy,
   judgePeer,
   limitedPolicy,
+  needsProgram,
   socketMode,
 } from "./endpoint/policy.ts";
 import { receiveDeadline } from "./endpoint/receive-deadline.ts";
@@ -114,6 +115,7 @@ export async function openAll(
           server: policy.admin ? servers.admin : servers.agent,
           streams: servers.streams,
           mode: socketMode(policy, ownUid),
+          needsProgram: needsProgram(policy),
           admit: ({ uid }) => judgePeer(policy, uid, ownUid) !== "forbidden",
           onError: (error) =>
             log.error({ err: error, endpoint: policy.name }, "a connection could not be accepted"),

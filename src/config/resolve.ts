@@ -19,9 +19,18 @@ export interface EndpointConfig {
   readonly allow: {
     /** Empty: the broker's own user. */
     readonly uids: readonly number[];
+    /** Empty, here and below: any. */
+    readonly executables: readonly string[];
+    readonly units: readonly string[];
   };
-  /** Acquires per minute. Absent: no limit. */
+  /** Acquires per minute. Absent, here and below: no limit. */
   readonly rate?: number;
+  readonly mostLeases?: number;
+  readonly confirm?: {
+    readonly command: readonly string[];
+    readonly timeoutMs: number;
+    readonly rememberMs: number;
+  };
 }
 
 /** What the operator decided, every default filled in, durations in milliseconds. */
@@ -166,6 +175,18 @@ function resolveSettings(file: FileConfig, report: Report): Settings {
   };
 }
 
+const CONFIRM_MS = 30_000;
+
+function resolveConfirm({
+  command,
+  timeout = CONFIRM_MS,
+  remember = 0,
+}: NonNullable<NonNullable<FileConfig["endpoints"]>[number]["confirm"]>): NonNullable<
+  EndpointConfig["confirm"]
+> {
+  return { command, timeoutMs: timeout, rememberMs: remember };
+}
+
 const RESERVED_ENDPOINTS = ["agent", "admin"];
 
 function resolveEndpoints(given: NonNullable<FileConfig["endpoints"]>, report: Report): EndpointConfig[] {
@@ -178,8 +199,14 @@ function resolveEndpoints(given: NonNullable<FileConfig["endpoints"]>, report: R
       address: endpoint.path,
       providers: (endpoint.providers ?? []).map(canonicalProvider),
       profiles: (endpoint.profiles ?? []).map((id) => canonicalProfileId(id)),
-      allow: { uids: endpoint.allow?.uids ?? [] },
+      allow: {
+        uids: endpoint.allow?.uids ?? [],
+        executables: endpoint.allow?.executables ?? [],
+        units: endpoint.allow?.units ?? [],
+      },
       ...(endpoint.rate === undefined ? {} : { rate: endpoint.rate }),
+      ...(endpoint.mostLeases === undefined ? {} : { mostLeases: endpoint.mostLeases }),
+      ...(endpoint.confirm === undefined ? {} : { confirm: resolveConfirm(endpoint.confirm) }),
     };
   });
 }

@@ -81,6 +81,20 @@ const address = z.string().transform((given, context) => {
   }
 });
 
+const UNIT = /^(?:user@\d+\.service\/)?[A-Za-z0-9:_.\\@-]+\.(?:service|scope)$/;
+
+const confirm = z
+  .strictObject({
+    command: z.array(z.string()).min(1, "must name a program"),
+    timeout: positiveDuration.exactOptional().describe("Default: 30s"),
+    remember: duration
+      .exactOptional()
+      .describe("How long a yes holds for the same program and provider. Default: 0s"),
+  })
+  .describe(
+    "A person is asked before anything is handed out: exit code 0 of the command is a yes, all else a no",
+  );
+
 const endpoint = z.strictObject({
   name: z
     .string()
@@ -89,10 +103,25 @@ const endpoint = z.strictObject({
   providers: z.array(providerId).exactOptional().describe("Empty: all"),
   profiles: z.array(profileId).exactOptional().describe("Empty: all"),
   allow: z
-    .strictObject({ uids: z.array(z.int().min(0).max(0xffff_fffe)).exactOptional() })
+    .strictObject({
+      uids: z
+        .array(z.int().min(0).max(0xffff_fffe))
+        .exactOptional()
+        .describe("Users. Empty: the broker's own"),
+      executables: z
+        .array(z.string().refine(isAbsolute, "must be an absolute path"))
+        .exactOptional()
+        .describe("Programs, by the files that they run. Empty: any. Linux"),
+      units: z
+        .array(z.string().regex(UNIT, 'is a systemd unit, "x.service" or "user@1000.service/x.service"'))
+        .exactOptional()
+        .describe("systemd units that they run in. Empty: any. Linux"),
+    })
     .exactOptional()
-    .describe("Who may connect. Empty: the broker's own user"),
+    .describe("Who is served: who is in every list that is not empty"),
   rate: z.int().min(1).exactOptional().describe("Acquires per minute. Default: no limit"),
+  mostLeases: z.int().min(1).exactOptional().describe("Leases open at a time. Default: no limit"),
+  confirm: confirm.exactOptional(),
 });
 
 /** config.json as it is written. Parsing turns durations into milliseconds and addresses into `Address`. */

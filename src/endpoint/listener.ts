@@ -5,7 +5,7 @@ import { bind, bindPipe, release } from "./bind.ts";
 import { claim } from "./claim.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import type { OpenStreams } from "./open-streams.ts";
-import { type Identity, identify, peerText } from "./peer.ts";
+import { type Gate, type Identity, identify, peerText } from "./peer.ts";
 import type { SocketMode } from "./policy.ts";
 import { type StartTimer, startTimer } from "./timer.ts";
 
@@ -18,6 +18,8 @@ export interface ListenOptions {
   /** Knows which connections have a call open: those are not given up for new ones. */
   readonly streams: Pick<OpenStreams, "connected" | "has">;
   readonly mode: SocketMode;
+  /** The policy names programs. Default: it does not. */
+  readonly needsProgram?: boolean;
   readonly limits?: Limits;
   /** False cuts the connection off before any frame. Default: everybody that the socket lets in. */
   readonly admit?: (identity: Identity) => boolean;
@@ -98,7 +100,9 @@ async function open(
 
 /** `sockets`: those that are open with the text that `getPeer()` gives for each, oldest first. */
 function acceptor(options: ListenOptions, sockets: Map<Socket, string>): (socket: Socket) => void {
-  const { name, mode, limits = DEFAULT_LIMITS, admit = () => true, streams } = options;
+  const { name, address, mode, needsProgram = false, limits = DEFAULT_LIMITS, streams } = options;
+  const { admit = () => true } = options;
+  const gate: Gate = { mode, needsProgram, ...(address.kind === "unix" ? { path: address.path } : {}) };
   const injector = options.server.createConnectionInjector(ServerCredentials.createInsecure());
   let count = 0;
   /** Silent peers must not keep others out: at the limit the oldest that asks nothing goes. */
@@ -113,7 +117,7 @@ function acceptor(options: ListenOptions, sockets: Map<Socket, string>): (socket
     return false;
   };
   return (socket) => {
-    const identity = identify(socket, mode);
+    const identity = identify(socket, gate);
     if (!admit(identity) || !hasRoom()) {
       socket.destroy();
       return;

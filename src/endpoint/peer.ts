@@ -1,10 +1,22 @@
+import { lstatSync } from "node:fs";
 import type { Socket } from "node:net";
+import {
+  type PeerCredentials,
+  peerCredentials,
+  peerCredentialsAtHand,
+  whilePeerLives,
+} from "../system/peer-credentials.ts";
+import { type ProcessFacts, processFacts } from "../system/process-facts.ts";
 import type { SocketMode } from "./policy.ts";
 
-/** What the system tells about the process at the other end. */
+/** What the system tells about the process at the other end. What is absent is not to be had here. */
 export interface Identity {
-  /** Its user. Absent: not to be had here. */
+  /** Its user. */
   readonly uid?: number;
+  readonly gid?: number;
+  readonly pid?: number;
+  /** The program as it was when it connected. */
+  readonly program?: ProcessFacts;
 }
 
 /** One accepted connection, as its calls see it. */
@@ -15,18 +27,59 @@ export interface Connection extends Identity {
   readonly number: number;
 }
 
+/** The socket that a connection came through. */
+export interface Gate {
+  readonly mode: SocketMode;
+  /** Its file. Absent on Windows. */
+  readonly path?: string;
+  /** The policy names programs, so that a user id is not enough. */
+  readonly needsProgram: boolean;
+}
+
 /**
- * Who is calling. Node offers no peer credentials, so this rests on the file's permissions: through
- * a private socket only our own user (or root) gets in. A shared one tells nothing, nor does Windows.
+ * Who is calling: asked of the kernel. Through a socket that only our own user may open nothing else is needed, so there
+ * the native calls are used once they are loaded, and not waited for: then the file's permissions, looked at again,
+ * say that it is our own user (or root).
  */
-export function identify(_socket: Socket, mode: SocketMode): Identity {
-  const uid = mode === "private" ? process.geteuid?.() : undefined;
+export function identify(socket: Socket, gate: Gate): Identity {
+  const fd = descriptorOf(socket);
+  const isClosed = gate.mode === "private" && isClosedToOthers(gate.path);
+  const found = fd === undefined ? undefined : credentials(fd, isClosed && !gate.needsProgram);
+  if (found === undefined || fd === undefined) return isClosed ? ownIdentity() : {};
+  const { pid } = found;
+  const program = pid === undefined ? undefined : whilePeerLives(fd, pid, () => processFacts(pid));
+  return { ...found, ...(program === undefined ? {} : { program }) };
+}
+
+function credentials(fd: number, isOptional: boolean): PeerCredentials | undefined {
+  return isOptional ? peerCredentialsAtHand(fd) : peerCredentials(fd);
+}
+
+/** Node hides it; without it there is no identity, which is told like any other want of one. */
+function descriptorOf(socket: Socket): number | undefined {
+  const { _handle: handle } = socket as { _handle?: { readonly fd?: number } };
+  return handle?.fd !== undefined && handle.fd >= 0 ? handle.fd : undefined;
+}
+
+/** Whether still nobody but the socket's user may connect. */
+function isClosedToOthers(path: string | undefined): boolean {
+  if (path === undefined) return true;
+  try {
+    const { mode, uid } = lstatSync(path);
+    return (mode & 0o077) === 0 && uid === process.geteuid?.();
+  } catch {
+    return false;
+  }
+}
+
+function ownIdentity(): Identity {
+  const uid = process.geteuid?.();
   return uid === undefined ? {} : { uid };
 }
 
-/** The text that `getPeer()` gives for a connection, such as `agent#12/1000`. */
-export function peerText({ endpoint, number, uid }: Connection): string {
-  return `${endpoint}#${number}${uid === undefined ? "" : `/${uid}`}`;
+/** The text that `getPeer()` gives for a connection, such as `agent#12/{"uid":1000}`. */
+export function peerText({ endpoint, number, ...identity }: Connection): string {
+  return `${endpoint}#${number}/${JSON.stringify(identity)}`;
 }
 
 /**
@@ -34,11 +87,7 @@ export function peerText({ endpoint, number, uid }: Connection): string {
  * or is gone already; such a call must not be answered.
  */
 export function connectionOf(peer: string): Connection | undefined {
-  const parts = /^([^#/]+)#(\d+)(?:\/(\d+))?$/.exec(peer);
-  if (parts?.[1] === undefined) return undefined;
-  return {
-    endpoint: parts[1],
-    number: Number(parts[2]),
-    ...(parts[3] === undefined ? {} : { uid: Number(parts[3]) }),
-  };
+  const [, endpoint, number, identity] = /^([^#/]+)#(\d+)\/(\{.*\})$/s.exec(peer) ?? [];
+  if (endpoint === undefined || identity === undefined) return undefined;
+  return { ...(JSON.parse(identity) as Identity), endpoint, number: Number(number) };
 }

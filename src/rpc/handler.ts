@@ -93,6 +93,8 @@ export function stream(desk: Desk, handle: StreamHandler) {
       const info = { caller, signal: over.signal, leftMs: leftOf(call.getDeadline()) };
       for await (const message of handle(call.request, info)) {
         if (over.signal.aborted) break;
+        // What was allowed when it began need not be the same program now.
+        desk.callerOf(call.getPeer());
         if (!call.write(message)) await roomFor(call, over.signal);
       }
       if (desk.ending.aborted && !call.cancelled) throw new BrokerFailure({ kind: "draining" });
