@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import { AuditLog } from "./audit/log.ts";
 import { Broker } from "./broker/broker.ts";
 import { type Clock, systemClock } from "./broker/clock.ts";
 import type { Log } from "./broker/log.ts";
@@ -103,8 +104,22 @@ async function serve(parts: Parts): Promise<Daemon> {
   // One listener a stream or waiting call, and any number of them.
   setMaxListeners(0, ending.signal);
   const notifier = await notifierOf(parts);
+  let onAuditTrouble = () => {};
+  const audit = new AuditLog({
+    directory: where.auditDir,
+    ...config.audit,
+    timer: (afterMs, fire) => clock.timer(afterMs, fire),
+    wallMs: () => clock.now().wallMs,
+    onTrouble: (trouble) => {
+      const fields = { path: where.auditDir, trouble };
+      if (trouble === undefined) log.info(fields, "the audit log can be written again");
+      else log.error(fields, "the audit log cannot be written; credentials are handed out all the same");
+      onAuditTrouble();
+    },
+  });
   const broker = new Broker({
     ...brokerParts(parts, buildProviders(config)),
+    audit,
     ...(notifier === undefined ? {} : { notify: notifier.tell }),
     ending: ending.signal,
   });
@@ -124,15 +139,19 @@ async function serve(parts: Parts): Promise<Daemon> {
     ending: ending.signal,
     wallMs: () => clock.now().wallMs,
     log,
+    audit,
   };
-  const health = brokerHealth(broker, () => phase.now === "ready", desk.callerOf);
+  const isReady = () => phase.now === "ready" && audit.trouble === undefined;
+  const health = brokerHealth(broker, isReady, desk.callerOf);
+  onAuditTrouble = health.changed;
   const servers = makeServers(desk, broker, health, {
     version: VERSION,
     startedAtMs: clock.now().wallMs,
     storeKind: store.kind,
+    warnings: () => (audit.trouble === undefined ? [] : [auditWarning(where.auditDir, audit.trouble)]),
   });
   // The state is read while the sockets are claimed.
-  const opening = openAll(policies, servers, ownUid, log);
+  const opening = openAll(policies, servers, ownUid, desk);
   const [listeners] = await Promise.all([opening, broker.start()]).catch(async (error: unknown) => {
     await opening.then(
       (open) => closeAll(open, servers),
@@ -142,6 +161,7 @@ async function serve(parts: Parts): Promise<Daemon> {
   });
   phase.now = "ready";
   health.changed();
+  audit.note({ action: "serve", outcome: "STARTED" }, clock.now().wallMs, true);
   const endpoints = Object.fromEntries(policies.map((p) => [p.policy.name, addressText(p.address)]));
   const { configFile, stateDir } = where;
   log.info({ version: VERSION, endpoints, configFile, stateDir }, "the broker serves");
@@ -160,6 +180,8 @@ async function serve(parts: Parts): Promise<Daemon> {
       await broker.drain();
       health.end();
       await closeAll(listeners, servers);
+      audit.note({ action: "serve", outcome: "STOPPED" }, clock.now().wallMs);
+      await audit.close();
       await broker.settle().finally(() => store.close());
       await late.catch(() => {});
     } finally {
@@ -191,6 +213,10 @@ function needNative(endpoints: readonly Endpoint[], ownUid: number | undefined, 
     { endpoints: names },
     "these endpoints must know who is calling; without the package koffi they refuse all",
   );
+}
+
+function auditWarning(directory: string, trouble: string): string {
+  return `the audit log cannot be written (${trouble}): ${directory}; what is done meanwhile is kept in memory, up to a bound`;
 }
 
 /** Undefined if nobody is to be told. */

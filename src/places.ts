@@ -10,6 +10,8 @@ export interface Places {
   readonly configFile: string;
   readonly keyFile: string;
   readonly stateDir: string;
+  /** The log of who did what. */
+  readonly auditDir: string;
   readonly runDir: string;
   readonly agentAddress: Address;
   readonly adminAddress: Address;
@@ -72,6 +74,7 @@ export function places(around: Surroundings): Places {
     configFile: roots.configFile,
     keyFile: roots.keyFile,
     stateDir: roots.stateDir,
+    auditDir: pathOf(around.platform).join(roots.stateDir, "audit"),
     runDir: roots.runDir,
     agentAddress: address("AUTH_BROKER_SOCKET", "agent"),
     adminAddress: address("AUTH_BROKER_ADMIN_SOCKET", "admin"),

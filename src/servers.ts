@@ -1,6 +1,5 @@
 import { Server } from "@grpc/grpc-js";
 import type { Broker } from "./broker/broker.ts";
-import type { Log } from "./broker/log.ts";
 import type { Config } from "./config.ts";
 import type { Address } from "./endpoint/address.ts";
 import { REQUEST_DEADLINE_MS, serverOptions, UNREAD_LIMITS } from "./endpoint/limits.ts";
@@ -18,6 +17,7 @@ import {
 import { receiveDeadline } from "./endpoint/receive-deadline.ts";
 import { startTimer } from "./endpoint/timer.ts";
 import type { Places } from "./places.ts";
+import { noteCutOff } from "./rpc/audited.ts";
 import type { brokerHealth } from "./rpc/broker-health.ts";
 import { type Desk, guarded } from "./rpc/handler.ts";
 import { loginService } from "./rpc/login-service.ts";
@@ -103,7 +103,7 @@ export async function openAll(
   endpoints: readonly Endpoint[],
   servers: Servers,
   ownUid: number | undefined,
-  log: Log,
+  { log, audit, wallMs }: Pick<Desk, "log" | "audit" | "wallMs">,
 ): Promise<readonly Listener[]> {
   const open: Listener[] = [];
   try {
@@ -117,6 +117,7 @@ export async function openAll(
           mode: socketMode(policy, ownUid),
           needsProgram: needsProgram(policy),
           admit: ({ uid }) => judgePeer(policy, uid, ownUid) !== "forbidden",
+          onCutOff: (connection) => noteCutOff(audit, connection, wallMs()),
           onError: (error) =>
             log.error({ err: error, endpoint: policy.name }, "a connection could not be accepted"),
         }),

@@ -12,6 +12,7 @@ import type { GiveBack, Provider, ReadSharedSource, ReadUsage, RefreshGrant } fr
 import type { Store } from "../store/store.ts";
 import { acquire, type Patience } from "./acquire.ts";
 import { Alarm } from "./alarm.ts";
+import { type Audit, NO_AUDIT } from "./audit.ts";
 import type { Clock } from "./clock.ts";
 import { type Caller, type Context, poolFor, resolved, sceneOf } from "./context.ts";
 import type { Handout } from "./handout.ts";
@@ -63,6 +64,8 @@ export interface BrokerParts {
   readonly random: () => number;
   readonly giveBack: GiveBack;
   readonly fingerprintOf: (grant: Grant) => string;
+  /** Default: nothing is written down. */
+  readonly audit?: Audit;
   readonly signOutHint: Context["signOutHint"];
   /** Draws the moment of the refresh ahead for a grant that came from outside. */
   readonly withRefreshDue: (grant: OAuthGrant, provider: string, now: Now) => OAuthGrant;
@@ -120,7 +123,11 @@ export class Broker {
   }
 
   acquire(request: Request, caller: Caller, patience: Patience): Handout | Promise<Handout> {
-    return acquire(this.ctx, request, caller, patience);
+    const { confirm } = caller;
+    if (confirm === undefined) return acquire(this.ctx, request, caller, patience);
+    // Nobody is asked about what cannot be.
+    resolved(this.ctx, request, caller);
+    return confirm(request, patience).then(() => acquire(this.ctx, request, caller, patience));
   }
 
   watch(request: Request, caller: Caller, signal: AbortSignal): AsyncGenerator<Next, void, undefined> {
@@ -225,6 +232,8 @@ function wire(parts: BrokerParts): Context {
     clock,
     settings,
     log,
+    audit: parts.audit ?? NO_AUDIT,
+    fingerprintOf: parts.fingerprintOf,
     shared,
     providerOf,
     refreshGrant,
@@ -280,6 +289,7 @@ function wire(parts: BrokerParts): Context {
     isKnown: parts.isKnown,
     listedProviders: () => [...new Set([...parts.configured, ...ledger.owners()])].sort(),
     fingerprintOf: parts.fingerprintOf,
+    audit: parts.audit ?? NO_AUDIT,
     signOutHint: parts.signOutHint,
     plan,
     oneByOne: queue(),

@@ -8,7 +8,7 @@ import { refreshPermission } from "../domain/token.ts";
 import { transition } from "../domain/transition.ts";
 import type { Provider } from "../provider/provider.ts";
 import { type Caller, type Context, sessionKey } from "./context.ts";
-import { type Channel, LEASE_MS } from "./lease.ts";
+import { type Channel, LEASE_MS, tagOf } from "./lease.ts";
 
 /** What a caller gets: a lease and the credential that it stands for. */
 export interface Handout {
@@ -55,6 +55,7 @@ export function handOut(
   now: Now,
 ): Handout {
   const { profile } = choice;
+  caller.leases?.refuseFull(now);
   const key = sessionKey(request, caller);
   if (key !== undefined && choice.session !== undefined) ctx.sessions.bind(key, choice.session, now);
   const pool = ctx.ledger.pool(profile.provider);
@@ -83,6 +84,10 @@ function leased(
   const longestMs = now.wallMs + LEASE_MS;
   const expiresAtMs = expires === undefined ? longestMs : Math.min(longestMs, wallOf(expires, now));
   const trial = choice.trialModels.length > 0;
+  const { id, generation } = profile;
+  const fingerprint = ctx.fingerprintOf(profile.grant);
+  const deed = { actor: caller.actor, action: channel, outcome: "GRANTED" };
+  ctx.audit.note({ ...deed, provider: profile.provider, profile: id, generation, fingerprint }, now.wallMs);
   const leaseId = ctx.leases.write({
     profile: profile.id,
     generation: profile.generation,
@@ -95,6 +100,7 @@ function leased(
     trial,
     channel,
   });
+  caller.leases?.opened(tagOf(leaseId), expiresAtMs);
   return {
     leaseId,
     provider: profile.provider,

@@ -5,6 +5,7 @@ import { after, at, type Deadline, type Now, reached, wallOf } from "../domain/t
 import { refreshPending, unavailable } from "../domain/unavailability.ts";
 import { type Caller, type Context, poolFor, resolved, sceneOf, sessionKey } from "./context.ts";
 import { type Handout, handOut } from "./handout.ts";
+import { tagOf } from "./lease.ts";
 import { type Next, unavailabilityOf } from "./next.ts";
 import { firstOf } from "./waiting.ts";
 
@@ -14,6 +15,7 @@ interface Shown {
   /** When the same state must be sent again: the lease or the token's usefulness ends. */
   readonly until?: Deadline;
   readonly profile?: string;
+  readonly leaseId?: string;
 }
 
 /**
@@ -29,6 +31,7 @@ export async function* watch(
 ): AsyncGenerator<Next, void, undefined> {
   let shown: Shown | undefined;
   resolved(ctx, asked, caller);
+  await caller.confirm?.(asked, { signal });
   try {
     while (!signal.aborted) {
       const news = ctx.latest.next(asked.provider);
@@ -125,9 +128,14 @@ function toldGranted(
     return shown.until === undefined ? {} : { wake: shown.until };
   }
   caller.countAcquire();
+  // The new lease takes the old one's place.
+  if (shown?.leaseId !== undefined) caller.leases?.closed(tagOf(shown.leaseId));
   const handout: Handout = handOut(ctx, choice, request, caller, "watch", now);
   const until = at(now, usefulUntilMs(handout, request, now));
-  return { message: { kind: "granted", handout }, shown: { signature, until, profile: profile.id } };
+  return {
+    message: { kind: "granted", handout },
+    shown: { signature, until, profile: profile.id, leaseId: handout.leaseId },
+  };
 }
 
 /** The lease's end, or the moment at which the token no longer stays valid for as long as asked. */

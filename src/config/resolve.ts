@@ -45,8 +45,12 @@ export interface Config {
   /** `proxy` absent: as the environment says. */
   readonly network: { readonly proxy?: string; readonly caFile?: string };
   readonly notify: { readonly command?: readonly string[]; readonly desktop: boolean };
+  readonly audit: { readonly fileBytes: number; readonly files: number };
   readonly log: { readonly level: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent" };
 }
+
+const AUDIT_FILE_BYTES = 8 * 1024 * 1024;
+const AUDIT_FILES = 8;
 
 export type Report = (path: Path, message: string) => void;
 
@@ -64,6 +68,7 @@ export function resolve(file: FileConfig, report: Report): Config {
       ...(file.notify?.command === undefined ? {} : { command: file.notify.command }),
       desktop: file.notify?.desktop ?? true,
     },
+    audit: { fileBytes: file.audit?.fileBytes ?? AUDIT_FILE_BYTES, files: file.audit?.files ?? AUDIT_FILES },
     log: { level: file.log?.level ?? "info" },
   };
 }

@@ -153,6 +153,18 @@ export const fileSchema = z.strictObject({
         .describe("PEM file of certificates that are trusted too"),
     })
     .exactOptional(),
+  audit: z
+    .strictObject({
+      fileBytes: z
+        .int()
+        .min(64 * 1024)
+        .max(64 * 1024 * 1024)
+        .exactOptional()
+        .describe("A file of that size is closed and another begun. Default: 8388608"),
+      files: z.int().min(2).max(1_000).exactOptional().describe("Files that are kept. Default: 8"),
+    })
+    .exactOptional()
+    .describe("The log of who did what"),
   log: z
     .strictObject({
       level: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).exactOptional(),

@@ -5,7 +5,7 @@ import { bind, bindPipe, release } from "./bind.ts";
 import { claim } from "./claim.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import type { OpenStreams } from "./open-streams.ts";
-import { type Gate, type Identity, identify, peerText } from "./peer.ts";
+import { type Connection, type Gate, type Identity, identify, peerText } from "./peer.ts";
 import type { SocketMode } from "./policy.ts";
 import { type StartTimer, startTimer } from "./timer.ts";
 
@@ -23,6 +23,8 @@ export interface ListenOptions {
   readonly limits?: Limits;
   /** False cuts the connection off before any frame. Default: everybody that the socket lets in. */
   readonly admit?: (identity: Identity) => boolean;
+  /** A connection was not admitted. */
+  readonly onCutOff?: (connection: Connection) => void;
   readonly startTimer?: StartTimer;
   /** An accept failed, such as for want of descriptors; the listener goes on. */
   readonly onError?: (error: Error) => void;
@@ -118,11 +120,13 @@ function acceptor(options: ListenOptions, sockets: Map<Socket, string>): (socket
   };
   return (socket) => {
     const identity = identify(socket, gate);
-    if (!admit(identity) || !hasRoom()) {
+    count += 1;
+    const isAdmitted = admit(identity);
+    if (!isAdmitted || !hasRoom()) {
       socket.destroy();
+      if (!isAdmitted) options.onCutOff?.({ ...identity, endpoint: name, number: count });
       return;
     }
-    count += 1;
     // A unix socket has no peer address; this one reaches the handlers through `call.getPeer()`.
     const remoteAddress = peerText({ endpoint: name, number: count, ...identity });
     Object.defineProperty(socket, "remoteAddress", { value: remoteAddress });

@@ -11,14 +11,8 @@ import {
   needsProgram,
 } from "../endpoint/policy.ts";
 import { judgeProgram } from "../endpoint/program.ts";
-import { Rate } from "../endpoint/rate.ts";
-
-/** An endpoint as its calls need it. */
-interface Entrance {
-  readonly policy: EndpointPolicy;
-  /** One count for all who come this way. */
-  readonly countAcquire: () => void;
-}
+import { actorOf } from "./audited.ts";
+import { type Entrance, entranceOf } from "./entrance.ts";
 
 /** Who was judged, with what must be looked at again at each call. */
 interface Judged {
@@ -37,9 +31,7 @@ export function callers(
   clock: Clock,
   log: Log,
 ): (peer: string) => Caller {
-  const byName = new Map(
-    policies.map((policy) => [policy.name, { policy, countAcquire: counter(policy, clock, log) }]),
-  );
+  const byName = new Map(policies.map((policy) => [policy.name, entranceOf(policy, clock, log)]));
   // A connection's user does not change. Its program may.
   const known = new Map<string, Judged>();
   return (peer) => {
@@ -71,26 +63,17 @@ function refuse(judgement: "allowed" | "forbidden" | "unverified"): void {
   if (judgement === "forbidden") throw new BrokerFailure({ kind: "client_forbidden" });
 }
 
-function callerOf(_connection: Connection, { policy, countAcquire }: Entrance, uid: number): Caller {
+function callerOf(connection: Connection, entrance: Entrance, uid: number): Caller {
+  const { policy, countAcquire, leases, confirmFor } = entrance;
   return {
+    actor: actorOf(connection),
     endpoint: policy.name,
     uid,
     seesAll: policy.providers === "all" && policy.profiles === "all",
     allowsProvider: (provider) => allowsProvider(policy, provider),
     allowsProfile: (profile) => allowsProfile(policy, profile),
     countAcquire,
-  };
-}
-
-function counter({ name, rate: perMinute }: EndpointPolicy, clock: Clock, log: Log): () => void {
-  if (perMinute === undefined) return () => {};
-  const rate = new Rate(perMinute);
-  let isTold = false;
-  return () => {
-    const now = clock.now();
-    const waitMs = rate.take(now.monoMs);
-    if (waitMs > 0 && !isTold) log.warn({ endpoint: name, perMinute }, "the endpoint's rate is used up");
-    isTold = waitMs > 0;
-    if (waitMs > 0) throw new BrokerFailure({ kind: "endpoint_limit", retryAtMs: now.wallMs + waitMs });
+    ...(leases === undefined ? {} : { leases }),
+    ...(confirmFor === undefined ? {} : { confirm: confirmFor(connection) }),
   };
 }

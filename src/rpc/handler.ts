@@ -5,12 +5,14 @@ import type {
   sendUnaryData,
 } from "@grpc/grpc-js";
 import { status } from "@grpc/grpc-js";
+import type { Audit } from "../broker/audit.ts";
 import type { Caller } from "../broker/context.ts";
 import type { Log } from "../broker/log.ts";
 import { BrokerFailure, type Failure } from "../domain/failure.ts";
 import { StoreError } from "../store/store.ts";
+import { type Call, noteCall } from "./audited.ts";
 import type { Message } from "./schema.ts";
-import { statusOf } from "./status.ts";
+import { reasonOf, statusOf } from "./status.ts";
 
 /** What every handler needs to know of the server. */
 export interface Desk {
@@ -22,6 +24,7 @@ export interface Desk {
   readonly ending: AbortSignal;
   readonly wallMs: () => number;
   readonly log: Log;
+  readonly audit: Audit;
 }
 
 /** One call, apart from its message. */
@@ -31,6 +34,8 @@ export interface CallInfo {
   readonly signal: AbortSignal;
   /** Milliseconds until the caller's deadline, or undefined if it named none. */
   readonly leftMs: number | undefined;
+  /** The profile that the call turned out to be about, for the audit. */
+  profile?: string | undefined;
 }
 
 export type UnaryHandler = (message: Message, info: CallInfo) => Message | Promise<Message>;
@@ -39,14 +44,18 @@ export type StreamHandler = (message: Message, info: CallInfo) => AsyncGenerator
 /** Makes a unary handler safe: whatever it throws reaches the caller as a status, and never as a hanging call. */
 export function unary(desk: Desk, handle: UnaryHandler) {
   return (call: ServerUnaryCall<Message, Message>, reply: sendUnaryData<Message>): void => {
-    const refuse = (error: unknown) => reply(errorOf(desk, error));
+    const refuse = (error: unknown) => reply(errorOf(desk, error, call));
     try {
       const info = new UnaryInfo(call, desk.callerOf(call.getPeer()));
       desk.refuseUnready();
       const answer = handle(call.request, info);
+      const tell = (told: Message) => {
+        reply(null, told);
+        noteCall(desk.audit, callOf(call, info.profile), desk.wallMs(), told);
+      };
       // What is known at once leaves at once: a turn later it would cost writes of its own (measured).
-      if (answer instanceof Promise) answer.then((late) => reply(null, late), refuse);
-      else reply(null, answer);
+      if (answer instanceof Promise) answer.then(tell, refuse);
+      else tell(answer);
     } catch (error) {
       refuse(error);
     }
@@ -57,6 +66,7 @@ export function unary(desk: Desk, handle: UnaryHandler) {
 class UnaryInfo implements CallInfo {
   readonly #call: ServerUnaryCall<Message, Message>;
   readonly caller: Caller;
+  profile: string | undefined;
   #gone: AbortController | undefined;
 
   constructor(call: ServerUnaryCall<Message, Message>, caller: Caller) {
@@ -102,7 +112,7 @@ export function stream(desk: Desk, handle: StreamHandler) {
     run()
       .then(
         () => call.end(),
-        (error: unknown) => call.emit("error", errorOf(desk, error)),
+        (error: unknown) => call.emit("error", errorOf(desk, error, call)),
       )
       .finally(() => desk.ending.removeEventListener("abort", end));
   };
@@ -127,8 +137,20 @@ function leftOf(deadline: Date | number): number | undefined {
   return Number.isFinite(atMs) ? atMs - Date.now() : undefined;
 }
 
-function errorOf(desk: Desk, error: unknown): ServerErrorResponse | Partial<ServerErrorResponse> {
+type AnyCall = Pick<ServerUnaryCall<Message, Message>, "getPath" | "getPeer" | "request">;
+
+function callOf(call: AnyCall, profile?: string): Call {
+  const about = { path: call.getPath(), peer: call.getPeer(), request: call.request };
+  return profile === undefined ? about : { ...about, profile };
+}
+
+function errorOf(
+  desk: Desk,
+  error: unknown,
+  call: AnyCall,
+): ServerErrorResponse | Partial<ServerErrorResponse> {
   const failure = failureOf(error);
+  noteCall(desk.audit, callOf(call), desk.wallMs(), {}, reasonOf(failure) ?? "INTERNAL");
   if (failure.kind === "internal") desk.log.error({ err: error }, "unexpected error in a call");
   const { code, details, metadata } = statusOf(failure, desk.wallMs());
   return { name: "Error", message: details, code, details, metadata };
@@ -151,7 +173,7 @@ export function guarded<T extends object>(desk: Desk, implementation: T): T {
       try {
         desk.callerOf(call.getPeer());
       } catch (error) {
-        const answer = errorOf(desk, error);
+        const answer = errorOf(desk, error, call);
         if (typeof reply === "function") reply(answer);
         else call.emit("error", { ...answer, code: answer.code ?? status.UNKNOWN });
         return;

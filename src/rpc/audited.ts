@@ -1,0 +1,96 @@
+import type { Actor, Audit, Deed } from "../broker/audit.ts";
+import { type Connection, connectionOf } from "../endpoint/peer.ts";
+import type { Message } from "./schema.ts";
+
+/** Calls that are written down when they succeed, too, and what they are called there. */
+const ACTIONS: Readonly<Record<string, string>> = {
+  ReportOutcome: "report",
+  ReleaseLease: "release",
+  PutProfile: "put",
+  UpdateProfile: "update",
+  DeleteProfile: "remove",
+  SetOrder: "order",
+  ClearCooldown: "clear_cooldown",
+  AcknowledgeBan: "acknowledge_ban",
+  RefreshProfile: "refresh",
+  StartLogin: "login",
+  SubmitLogin: "login_answer",
+  CancelLogin: "login_cancel",
+  Logout: "logout",
+  ReturnProfile: "return",
+};
+/** Written down when they are refused; what they hand out is written down where it is handed out. */
+const REFUSED: Readonly<Record<string, string>> = { AcquireCredential: "acquire", WatchCredential: "watch" };
+/** Not with the others within a second. */
+const AT_ONCE = new Set(["put", "refresh"]);
+const REFUSALS = new Set(["CLIENT_FORBIDDEN", "PEER_UNVERIFIED", "ENDPOINT_LIMIT", "LEASE_UNKNOWN"]);
+/** Longer ids are none of ours, and whatever stands in them is not for the log. */
+const ID = /^[a-z0-9][a-z0-9._-]{0,63}(?::[^\s\p{C}]{1,128})?$/u;
+
+/** Who is at the other end, for the audit. */
+export function actorOf({ endpoint, uid, pid, program }: Connection): Actor {
+  return {
+    endpoint,
+    ...(uid === undefined ? {} : { uid }),
+    ...(pid === undefined ? {} : { pid }),
+    ...(program?.executable === undefined ? {} : { program: program.executable.path }),
+    ...(program?.unit === undefined ? {} : { unit: program.unit }),
+  };
+}
+
+/** A call that was answered, as the audit needs it. */
+export interface Call {
+  /** As gRPC writes it, such as `/authbroker.v1.ProfileService/PutProfile`. */
+  readonly path: string;
+  /** What `getPeer()` gives. */
+  readonly peer: string;
+  readonly request: Message;
+  /** The profile that it was about, where neither request nor answer names it. */
+  readonly profile?: string;
+}
+
+/** Writes down what came of a call, if that is worth it. `outcome`: the reason of a refusal; absent: it succeeded. */
+export function noteCall(audit: Audit, call: Call, nowMs: number, answer: Message, refusal?: string): void {
+  const method = call.path.slice(call.path.lastIndexOf("/") + 1);
+  const known = ACTIONS[method];
+  const isRefusal = refusal !== undefined && REFUSALS.has(refusal);
+  if (known === undefined && (refusal === undefined || (REFUSED[method] === undefined && !isRefusal))) return;
+  const action = known ?? REFUSED[method] ?? method;
+  const connection = connectionOf(call.peer);
+  const deed: Deed = {
+    ...(connection === undefined ? {} : { actor: actorOf(connection) }),
+    action,
+    outcome: refusal ?? outcomeOf(answer),
+    ...subjectOf(call, answer),
+  };
+  audit.note(deed, nowMs, isRefusal || AT_ONCE.has(action));
+}
+
+/** The peer was cut off before it could ask anything. */
+export function noteCutOff(audit: Audit, connection: Connection, nowMs: number): void {
+  const actor = actorOf(connection);
+  audit.note({ actor, action: "connect", outcome: "CLIENT_FORBIDDEN" }, nowMs, true);
+}
+
+function outcomeOf({ outcome, applied }: Message): string {
+  if (typeof outcome !== "string") return "OK";
+  const name = outcome.replace(/^OUTCOME_/, "");
+  return applied === false ? `${name}_IGNORED` : name;
+}
+
+function subjectOf({ request, profile: given }: Call, answer: Message): Partial<Deed> {
+  const shown = typeof answer.profile === "object" ? (answer.profile as Message | null) : null;
+  const profile = idIn(given) ?? idIn(shown?.profile) ?? idIn(request.profile);
+  const provider = idIn(request.provider);
+  const { generation, tokenFingerprint: fingerprint } = shown ?? {};
+  return {
+    ...(provider === undefined ? {} : { provider }),
+    ...(profile === undefined ? {} : { profile }),
+    ...(typeof generation === "number" ? { generation } : {}),
+    ...(typeof fingerprint === "string" ? { fingerprint } : {}),
+  };
+}
+
+function idIn(value: unknown): string | undefined {
+  return typeof value === "string" && ID.test(value) ? value : undefined;
+}
