@@ -44,6 +44,8 @@ export interface DaemonOptions {
   readonly config?: Config;
   /** There is a desktop on which notices may be shown, unless the configuration says no. Default: none. */
   readonly desktop?: boolean;
+  /** Sockets that the system opened for us, by the names of their endpoints; the others are opened here. */
+  readonly sockets?: ReadonlyMap<string, number>;
 }
 
 export interface Daemon {
@@ -151,7 +153,7 @@ async function serve(parts: Parts): Promise<Daemon> {
     warnings: () => (audit.trouble === undefined ? [] : [auditWarning(where.auditDir, audit.trouble)]),
   });
   // The state is read while the sockets are claimed.
-  const opening = openAll(policies, servers, ownUid, desk);
+  const opening = openAll(policies, servers, ownUid, desk, parts.options.sockets ?? new Map());
   const [listeners] = await Promise.all([opening, broker.start()]).catch(async (error: unknown) => {
     await opening.then(
       (open) => closeAll(open, servers),

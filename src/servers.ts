@@ -2,6 +2,7 @@ import { Server } from "@grpc/grpc-js";
 import type { Broker } from "./broker/broker.ts";
 import type { Config } from "./config.ts";
 import type { Address } from "./endpoint/address.ts";
+import { EndpointError } from "./endpoint/error.ts";
 import { REQUEST_DEADLINE_MS, serverOptions, UNREAD_LIMITS } from "./endpoint/limits.ts";
 import { type Listener, listen } from "./endpoint/listener.ts";
 import { OpenStreams } from "./endpoint/open-streams.ts";
@@ -104,9 +105,11 @@ export async function openAll(
   servers: Servers,
   ownUid: number | undefined,
   { log, audit, wallMs }: Pick<Desk, "log" | "audit" | "wallMs">,
+  sockets: ReadonlyMap<string, number>,
 ): Promise<readonly Listener[]> {
   const open: Listener[] = [];
   try {
+    refuseUnknown(sockets, endpoints);
     for (const { address, policy } of endpoints) {
       open.push(
         await listen({
@@ -116,6 +119,7 @@ export async function openAll(
           streams: servers.streams,
           mode: socketMode(policy, ownUid),
           needsProgram: needsProgram(policy),
+          ...fdOf(sockets, policy.name),
           admit: ({ uid }) => judgePeer(policy, uid, ownUid) !== "forbidden",
           onCutOff: (connection) => noteCutOff(audit, connection, wallMs()),
           onError: (error) =>
@@ -128,6 +132,23 @@ export async function openAll(
     await closeAll(open, servers);
     throw error;
   }
+}
+
+function fdOf(sockets: ReadonlyMap<string, number>, name: string): { readonly fd?: number } {
+  const fd = sockets.get(name);
+  return fd === undefined ? {} : { fd };
+}
+
+/** A socket that nobody serves would take connections and never answer. */
+function refuseUnknown(sockets: ReadonlyMap<string, number>, endpoints: readonly Endpoint[]): void {
+  const names = endpoints.map(({ policy }) => policy.name);
+  const [unknown] = [...sockets.keys()].filter((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  const known = names.map((name) => `"${name}"`).join(", ");
+  throw new EndpointError(
+    78,
+    `a socket called "${unknown}" was passed, but the endpoints are ${known}; set FileDescriptorName=`,
+  );
 }
 
 /** Lets calls under way end, then closes everything. */

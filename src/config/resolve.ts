@@ -45,6 +45,8 @@ export interface Config {
   /** `proxy` absent: as the environment says. */
   readonly network: { readonly proxy?: string; readonly caFile?: string };
   readonly notify: { readonly command?: readonly string[]; readonly desktop: boolean };
+  /** `strict`: does not start where the process cannot be shielded as it should be. */
+  readonly hardening: "standard" | "strict";
   readonly audit: { readonly fileBytes: number; readonly files: number };
   readonly log: { readonly level: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent" };
 }
@@ -68,6 +70,7 @@ export function resolve(file: FileConfig, report: Report): Config {
       ...(file.notify?.command === undefined ? {} : { command: file.notify.command }),
       desktop: file.notify?.desktop ?? true,
     },
+    hardening: file.hardening ?? "standard",
     audit: { fileBytes: file.audit?.fileBytes ?? AUDIT_FILE_BYTES, files: file.audit?.files ?? AUDIT_FILES },
     log: { level: file.log?.level ?? "info" },
   };

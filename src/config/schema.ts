@@ -153,6 +153,10 @@ export const fileSchema = z.strictObject({
         .describe("PEM file of certificates that are trusted too"),
     })
     .exactOptional(),
+  hardening: z
+    .enum(["standard", "strict"])
+    .exactOptional()
+    .describe("strict: does not start where something of it cannot be had. Default: standard"),
   audit: z
     .strictObject({
       fileBytes: z

@@ -1,6 +1,7 @@
 import { createServer, type Socket } from "node:net";
 import { type Server as GrpcServer, ServerCredentials } from "@grpc/grpc-js";
 import { type Address, checkAddress, socketPath } from "./address.ts";
+import { adopt } from "./adopt.ts";
 import { bind, bindPipe, release } from "./bind.ts";
 import { claim } from "./claim.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
@@ -20,6 +21,8 @@ export interface ListenOptions {
   readonly mode: SocketMode;
   /** The policy names programs. Default: it does not. */
   readonly needsProgram?: boolean;
+  /** A socket that the system opened for us at that address and listens on. */
+  readonly fd?: number;
   readonly limits?: Limits;
   /** False cuts the connection off before any frame. Default: everybody that the socket lets in. */
   readonly admit?: (identity: Identity) => boolean;
@@ -51,12 +54,12 @@ const PREFACE_BYTES = 33;
  * a broker is listening there, 77 or 78 if the place cannot be used; then what lay there is untouched.
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  const { address, mode, limits = DEFAULT_LIMITS } = options;
+  const { address, limits = DEFAULT_LIMITS } = options;
   checkAddress(address);
   const sockets = new Map<Socket, string>();
   const net = createServer();
   net.on("connection", acceptor(options, sockets));
-  const remove = await open(net, address, mode, limits.connections);
+  const remove = await open(net, options, limits.connections);
   net.on("error", (error) => options.onError?.(error));
   const closed = new Promise<void>((resolve) => net.once("close", () => resolve()));
 
@@ -86,11 +89,14 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 /** Listens, and gives what removes the socket's file again. */
 async function open(
   net: ReturnType<typeof createServer>,
-  address: Address,
-  mode: SocketMode,
+  { address, mode, fd }: ListenOptions,
   backlog: number,
 ): Promise<() => void> {
   const uid = process.geteuid?.();
+  if (fd !== undefined && address.kind === "unix" && uid !== undefined) {
+    await adopt(net, fd, address.path, mode, uid);
+    return () => {};
+  }
   if (address.kind === "pipe" || uid === undefined) {
     await bindPipe(net, socketPath(address));
     return () => {};

@@ -2,7 +2,7 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmdirSync, writeFileS
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { errorJson, MAIN } from "../support/cli.ts";
-import { ownDirectory } from "../support/endpoint-fixture.ts";
+import { withoutKoffi } from "../support/no-koffi.ts";
 import { mayBeOther, OTHER_UID, runAsOther } from "../support/other-user.ts";
 import { type Running, run, start } from "../support/process.mjs";
 import { type Serving, serving } from "../support/serving.ts";
@@ -196,14 +196,7 @@ describe.runIf(isLinux)("an endpoint that names units", () => {
 });
 
 describe.runIf(isLinux)("without the native calls", () => {
-  const without = async (endpoints: Readonly<Record<string, Json>>): Promise<Serving> => {
-    const hook = `const { Module } = require("module"); const resolve = Module._resolveFilename;
-      Module._resolveFilename = function (name, ...rest) {
-        if (name === "koffi") throw new Error("there is no koffi"); return resolve.call(this, name, ...rest); };`;
-    const path = join(ownDirectory(), "no-koffi.cjs");
-    writeFileSync(path, hook);
-    return serving(endpoints, { node: ["--require", path] });
-  };
+  const without = (endpoints: Readonly<Record<string, Json>>) => serving(endpoints, { node: withoutKoffi() });
 
   test("what must know the program or user refuses all and says so; our own endpoint rests on permissions", async () => {
     const allow = { executables: [process.execPath] };

@@ -355,6 +355,7 @@ test("the JSON Schema knows every key of a full file and allows no other", () =>
     "rules",
     "key",
     "network",
+    "hardening",
     "audit",
     "log",
   ]);
