@@ -142,6 +142,7 @@ async function serve(parts: Parts): Promise<Daemon> {
     wallMs: () => clock.now().wallMs,
     log,
     audit,
+    isKnownId: (id) => broker.knows(id),
   };
   const isReady = () => phase.now === "ready" && audit.trouble === undefined;
   const health = brokerHealth(broker, isReady, desk.callerOf);

@@ -159,6 +159,12 @@ export class Broker {
     return put(this.ctx, { ...order, grant: drawn });
   }
 
+  /** Whether there is such a profile or provider. */
+  knows(id: string): boolean {
+    const { ledger, isKnown } = this.ctx;
+    return id.includes(":") ? ledger.get(id) !== undefined : isKnown(id) || ledger.owners().includes(id);
+  }
+
   /** The logins under way. What only they need is loaded with the first: no start waits for it. */
   logins(): Promise<Logins> {
     this.#logins ??= import("./login.ts").then(({ Logins }) => new Logins(this.ctx, this.#parts.login));

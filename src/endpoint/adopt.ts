@@ -39,7 +39,9 @@ function passedPath(fd: number): string | undefined {
     const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${fd}`))?.[1];
     // Num RefCount Protocol Flags Type St Inode Path
     const rows = readFileSync("/proc/net/unix", "utf8").split("\n");
-    const row = rows.map((line) => /^(?:\S+\s+){6}(\d+) (.*)$/.exec(line)).find((found) => found?.[1] === inode);
+    const row = rows
+      .map((line) => /^(?:\S+\s+){6}(\d+) (.*)$/.exec(line))
+      .find((found) => found?.[1] === inode);
     return row?.[2];
   } catch {
     return undefined;

@@ -24,8 +24,7 @@ const REFUSED: Readonly<Record<string, string>> = { AcquireCredential: "acquire"
 /** Not with the others within a second. */
 const AT_ONCE = new Set(["put", "refresh"]);
 const REFUSALS = new Set(["CLIENT_FORBIDDEN", "PEER_UNVERIFIED", "ENDPOINT_LIMIT", "LEASE_UNKNOWN"]);
-/** Longer ids are none of ours, and whatever stands in them is not for the log. */
-const ID = /^[a-z0-9][a-z0-9._-]{0,63}(?::[^\s\p{C}]{1,128})?$/u;
+const LONGEST_ID = 256;
 
 /** Who is at the other end, for the audit. */
 export function actorOf({ endpoint, uid, pid, program }: Connection): Actor {
@@ -49,8 +48,16 @@ export interface Call {
   readonly profile?: string;
 }
 
-/** Writes down what came of a call, if that is worth it. `outcome`: the reason of a refusal; absent: it succeeded. */
-export function noteCall(audit: Audit, call: Call, nowMs: number, answer: Message, refusal?: string): void {
+/** Where calls are written down, and what may be named there of one that was refused. */
+export interface AuditDesk {
+  readonly audit: Audit;
+  /** There is such a profile or provider. Else the text may be anything, such as a token at the wrong place. */
+  readonly isKnownId: (id: string) => boolean;
+  readonly wallMs: () => number;
+}
+
+/** Writes down what came of a call, if that is worth it. `refusal`: its reason; absent: it succeeded. */
+export function noteCall(desk: AuditDesk, call: Call, answer: Message, refusal?: string): void {
   const method = call.path.slice(call.path.lastIndexOf("/") + 1);
   const known = ACTIONS[method];
   const isRefusal = refusal !== undefined && REFUSALS.has(refusal);
@@ -61,9 +68,9 @@ export function noteCall(audit: Audit, call: Call, nowMs: number, answer: Messag
     ...(connection === undefined ? {} : { actor: actorOf(connection) }),
     action,
     outcome: refusal ?? outcomeOf(answer),
-    ...subjectOf(call, answer),
+    ...subjectOf(call, answer, refusal === undefined ? () => true : desk.isKnownId),
   };
-  audit.note(deed, nowMs, isRefusal || AT_ONCE.has(action));
+  desk.audit.note(deed, desk.wallMs(), isRefusal || AT_ONCE.has(action));
 }
 
 /** The peer was cut off before it could ask anything. */
@@ -78,7 +85,16 @@ function outcomeOf({ outcome, applied }: Message): string {
   return applied === false ? `${name}_IGNORED` : name;
 }
 
-function subjectOf({ request, profile: given }: Call, answer: Message): Partial<Deed> {
+function subjectOf(
+  { request, profile: given }: Call,
+  answer: Message,
+  isKnown: (id: string) => boolean,
+): Partial<Deed> {
+  const idIn = (value: unknown) =>
+    typeof value === "string" && value !== "" && value.length <= LONGEST_ID && isKnown(value)
+      ? value
+      : undefined;
+
   const shown = typeof answer.profile === "object" ? (answer.profile as Message | null) : null;
   const profile = idIn(given) ?? idIn(shown?.profile) ?? idIn(request.profile);
   const provider = idIn(request.provider);
@@ -89,8 +105,4 @@ function subjectOf({ request, profile: given }: Call, answer: Message): Partial<
     ...(typeof generation === "number" ? { generation } : {}),
     ...(typeof fingerprint === "string" ? { fingerprint } : {}),
   };
-}
-
-function idIn(value: unknown): string | undefined {
-  return typeof value === "string" && ID.test(value) ? value : undefined;
 }

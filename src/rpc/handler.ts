@@ -5,26 +5,23 @@ import type {
   sendUnaryData,
 } from "@grpc/grpc-js";
 import { status } from "@grpc/grpc-js";
-import type { Audit } from "../broker/audit.ts";
 import type { Caller } from "../broker/context.ts";
 import type { Log } from "../broker/log.ts";
 import { BrokerFailure, type Failure } from "../domain/failure.ts";
 import { StoreError } from "../store/store.ts";
-import { type Call, noteCall } from "./audited.ts";
+import { type AuditDesk, type Call, noteCall } from "./audited.ts";
 import type { Message } from "./schema.ts";
 import { reasonOf, statusOf } from "./status.ts";
 
 /** What every handler needs to know of the server. */
-export interface Desk {
+export interface Desk extends AuditDesk {
   /** Judges the peer by what `call.getPeer()` gives. Throws `BrokerFailure` if it may not be answered. */
   readonly callerOf: (peer: string) => Caller;
   /** Throws `BrokerFailure` while the broker starts or stops. */
   readonly refuseUnready: () => void;
   /** Aborts when streams must end because the broker stops. */
   readonly ending: AbortSignal;
-  readonly wallMs: () => number;
   readonly log: Log;
-  readonly audit: Audit;
 }
 
 /** One call, apart from its message. */
@@ -51,7 +48,7 @@ export function unary(desk: Desk, handle: UnaryHandler) {
       const answer = handle(call.request, info);
       const tell = (told: Message) => {
         reply(null, told);
-        noteCall(desk.audit, callOf(call, info.profile), desk.wallMs(), told);
+        noteCall(desk, callOf(call, info.profile), told);
       };
       // What is known at once leaves at once: a turn later it would cost writes of its own (measured).
       if (answer instanceof Promise) answer.then(tell, refuse);
@@ -150,7 +147,7 @@ function errorOf(
   call: AnyCall,
 ): ServerErrorResponse | Partial<ServerErrorResponse> {
   const failure = failureOf(error);
-  noteCall(desk.audit, callOf(call), desk.wallMs(), {}, reasonOf(failure) ?? "INTERNAL");
+  noteCall(desk, callOf(call), {}, reasonOf(failure) ?? "INTERNAL");
   if (failure.kind === "internal") desk.log.error({ err: error }, "unexpected error in a call");
   const { code, details, metadata } = statusOf(failure, desk.wallMs());
   return { name: "Error", message: details, code, details, metadata };
