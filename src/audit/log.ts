@@ -24,11 +24,19 @@ const RETRY_MS = 5_000;
 const MOST_WAITING = 10_000;
 const MOST_RECENT = 1_000;
 
+interface Waiting {
+  readonly atMs: number;
+  readonly deed: Deed;
+  count: number;
+}
+
 /** The audit log of one broker: gathers deeds and writes them behind the calls, in a chain. */
 export class AuditLog implements Audit {
   readonly #options: AuditOptions;
   /** What waits, by what makes two deeds the same. */
-  #waiting = new Map<string, { atMs: number; deed: Deed; count: number }>();
+  #waiting = new Map<string, Waiting>();
+  /** The same by the very object: hand-outs come in rows. */
+  #known = new Map<Deed, Waiting>();
   /** What was written at once since the last timer: it is not worth a write of its own again. */
   readonly #recent = new Set<string>();
   #lost = 0;
@@ -48,17 +56,34 @@ export class AuditLog implements Audit {
   }
 
   note(deed: Deed, atMs: number, atOnce = false): void {
+    const known = this.#known.get(deed);
+    if (known !== undefined) {
+      known.count += 1;
+      return;
+    }
     if (this.#isClosed) return;
     const key = keyOf(deed);
-    const same = this.#waiting.get(key);
-    if (same !== undefined) same.count += 1;
-    else if (this.#waiting.size < MOST_WAITING) this.#waiting.set(key, { atMs, deed, count: 1 });
-    else this.#lost += 1;
+    this.#add(key, deed, atMs, atOnce);
     if (atOnce && this.#trouble === undefined && !this.#recent.has(key) && this.#recent.size < MOST_RECENT) {
       this.#recent.add(key);
       void this.#flush();
     }
     this.#schedule();
+  }
+
+  #add(key: string, deed: Deed, atMs: number, isAlone: boolean): void {
+    const same = this.#waiting.get(key);
+    if (same !== undefined) {
+      same.count += 1;
+      return;
+    }
+    if (this.#waiting.size >= MOST_WAITING) {
+      this.#lost += 1;
+      return;
+    }
+    const waiting = { atMs, deed, count: 1 };
+    this.#waiting.set(key, waiting);
+    if (!isAlone) this.#known.set(deed, waiting);
   }
 
   #schedule(): void {
@@ -110,17 +135,31 @@ export class AuditLog implements Audit {
       const batch = [...this.#waiting.values()];
       const lost = this.#lost;
       this.#waiting = new Map();
+      this.#known = new Map();
       this.#lost = 0;
       try {
         await this.#append(lost === 0 ? batch : [...batch, this.#own("LOST", lost)]);
       } catch (error) {
-        // Before what came meanwhile, as it happened.
-        this.#waiting = new Map([...batch.map((e) => [keyOf(e.deed), e] as const), ...this.#waiting]);
+        this.#takeBack(batch);
         this.#lost += lost;
         throw error;
       }
       if (this.#opened.bytes >= this.#options.fileBytes) await this.#rotate();
     }
+  }
+
+  /** What could not be written stands before what came meanwhile, as it happened. */
+  #takeBack(batch: readonly Waiting[]): void {
+    const meanwhile = this.#waiting;
+    this.#waiting = new Map();
+    for (const entry of batch) {
+      const key = keyOf(entry.deed);
+      const same = meanwhile.get(key);
+      if (same !== undefined) same.count += entry.count;
+      this.#waiting.set(key, same ?? entry);
+      meanwhile.delete(key);
+    }
+    for (const [key, entry] of meanwhile) this.#waiting.set(key, entry);
   }
 
   async #open(): Promise<Opened> {

@@ -6,7 +6,7 @@ import { bind, bindPipe, release } from "./bind.ts";
 import { claim } from "./claim.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import type { OpenStreams } from "./open-streams.ts";
-import { type Connection, type Gate, type Identity, identify, peerText } from "./peer.ts";
+import { type Connection, forget, type Gate, type Identity, identify, introduce } from "./peer.ts";
 import type { SocketMode } from "./policy.ts";
 import { type StartTimer, startTimer } from "./timer.ts";
 
@@ -134,7 +134,7 @@ function acceptor(options: ListenOptions, sockets: Map<Socket, string>): (socket
       return;
     }
     // A unix socket has no peer address; this one reaches the handlers through `call.getPeer()`.
-    const remoteAddress = peerText({ endpoint: name, number: count, ...identity });
+    const remoteAddress = introduce({ ...identity, endpoint: name, number: count });
     Object.defineProperty(socket, "remoteAddress", { value: remoteAddress });
     sockets.set(socket, remoteAddress);
     streams.connected(remoteAddress, socket);
@@ -144,6 +144,7 @@ function acceptor(options: ListenOptions, sockets: Map<Socket, string>): (socket
     socket.once("close", () => {
       cancel();
       sockets.delete(socket);
+      forget(remoteAddress);
     });
     injector.injectConnection(socket);
   };

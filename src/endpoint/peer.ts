@@ -77,17 +77,37 @@ function ownIdentity(): Identity {
   return uid === undefined ? {} : { uid };
 }
 
-/** The text that `getPeer()` gives for a connection, such as `agent#12/{"uid":1000}`. */
-export function peerText({ endpoint, number, ...identity }: Connection): string {
-  return `${endpoint}#${number}/${JSON.stringify(identity)}`;
+/** Connections by their serial numbers; those that are over as long as a call of theirs may be. */
+const open = new Map<number, Connection>();
+const over: number[] = [];
+/** Ended connections that are still known. */
+const MOST_OVER = 1_024;
+let serial = 0;
+
+/**
+ * Makes a connection known, and gives the text that `getPeer()` must give for it, such as `agent#12/57`: short, since
+ * every call reads it, several times.
+ */
+export function introduce(connection: Connection): string {
+  serial += 1;
+  open.set(serial, connection);
+  return `${connection.endpoint}#${connection.number}/${serial}`;
+}
+
+/** The connection has ended. Its last calls may still ask who they are from. */
+export function forget(peer: string): void {
+  over.push(serialOf(peer));
+  if (over.length > MOST_OVER) open.delete(over.shift() ?? 0);
 }
 
 /**
  * Reads what `call.getPeer()` gives. Undefined if the connection came through no listener of ours
- * or is gone already; such a call must not be answered.
+ * or is long gone; such a call must not be answered.
  */
 export function connectionOf(peer: string): Connection | undefined {
-  const [, endpoint, number, identity] = /^([^#/]+)#(\d+)\/(\{.*\})$/s.exec(peer) ?? [];
-  if (endpoint === undefined || identity === undefined) return undefined;
-  return { ...(JSON.parse(identity) as Identity), endpoint, number: Number(number) };
+  return open.get(serialOf(peer));
+}
+
+function serialOf(peer: string): number {
+  return Number(/^[^#/]+#\d+\/(\d+)$/.exec(peer)?.[1]);
 }

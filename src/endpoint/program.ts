@@ -1,30 +1,57 @@
-import { type FileIdentity, fileIdentity, type ProcessFacts, processFacts } from "../system/process-facts.ts";
+import {
+  type FileIdentity,
+  fileIdentity,
+  type Sameness,
+  sameness,
+  unitOfProcess,
+} from "../system/process-facts.ts";
 import type { Identity } from "./peer.ts";
 import type { EndpointPolicy } from "./policy.ts";
 
+/** An update of an allowed program is noticed after so long. */
+const FILES_HOLD_MS = 1_000;
+
+type Judgement = "allowed" | "forbidden" | "unverified";
+
 /**
- * Judges the program behind a connection at this moment: `unverified` if it is not the one that connected, or the
- * system does not tell, `forbidden` if it is none that the policy names.
+ * Gives what judges the program behind a connection of an endpoint at this moment: `unverified` if it is not the one that
+ * connected, or the system does not tell, `forbidden` if it is none that the policy names.
  */
-export function judgeProgram(
-  policy: Pick<EndpointPolicy, "executables" | "units">,
-  { pid, program: first }: Identity,
-): "allowed" | "forbidden" | "unverified" {
-  const { executables, units } = policy;
-  if (executables.length === 0 && units.length === 0) return "allowed";
-  const now = pid === undefined || first === undefined ? undefined : processFacts(pid);
-  if (first === undefined || now === undefined || !isSameProgram(first, now)) return "unverified";
-  if (executables.length > 0) {
-    if (now.executable === undefined) return "unverified";
-    const { executable } = now;
-    if (!executables.some((path) => isSameFile(executable, fileIdentity(path)))) return "forbidden";
-  }
-  if (units.length > 0 && (now.unit === undefined || !units.includes(now.unit))) return "forbidden";
-  return "allowed";
+export function programJudge({
+  executables,
+  units,
+}: Pick<EndpointPolicy, "executables" | "units">): (identity: Identity) => Judgement {
+  const isListed = fileList(executables);
+  return ({ pid, program: first }) => {
+    if (executables.length === 0 && units.length === 0) return "allowed";
+    const now = pid === undefined || first === undefined ? undefined : sameness(pid);
+    if (pid === undefined || first === undefined || now === undefined) return "unverified";
+    if (!isSameProgram(first, now)) return "unverified";
+    if (executables.length > 0) {
+      if (now.executable === undefined) return "unverified";
+      if (!isListed(now.executable)) return "forbidden";
+    }
+    if (units.length > 0 && !units.includes(unitOfProcess(pid) ?? "")) return "forbidden";
+    return "allowed";
+  };
+}
+
+/** Whether a file is at one of the paths, as they are now and then. */
+function fileList(paths: readonly string[]): (file: FileIdentity) => boolean {
+  let files: readonly (FileIdentity | undefined)[] = [];
+  let readAtMs = Number.NEGATIVE_INFINITY;
+  return (file) => {
+    const nowMs = performance.now();
+    if (nowMs - readAtMs > FILES_HOLD_MS) {
+      files = paths.map(fileIdentity);
+      readAtMs = nowMs;
+    }
+    return files.some((one) => isSameFile(file, one));
+  };
 }
 
 /** False after exec, and for another process that got the number. */
-function isSameProgram(first: ProcessFacts, now: ProcessFacts): boolean {
+function isSameProgram(first: Sameness, now: Sameness): boolean {
   if (first.start !== now.start) return false;
   if (first.executable === undefined || now.executable === undefined)
     return first.executable === now.executable;

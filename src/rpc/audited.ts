@@ -19,6 +19,23 @@ const ACTIONS: Readonly<Record<string, string>> = {
   Logout: "logout",
   ReturnProfile: "return",
 };
+/** Whether a call of that path is written down when it succeeds. */
+export function isNoted(path: string): boolean {
+  let isKnown = NOTED.get(path);
+  if (isKnown === undefined) {
+    isKnown = ACTIONS[methodOf(path)] !== undefined;
+    NOTED.set(path, isKnown);
+  }
+  return isKnown;
+}
+
+/** By paths of methods that exist; others reach no handler. */
+const NOTED = new Map<string, boolean>();
+
+function methodOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
 /** Written down when they are refused; what they hand out is written down where it is handed out. */
 const REFUSED: Readonly<Record<string, string>> = { AcquireCredential: "acquire", WatchCredential: "watch" };
 /** Not with the others within a second. */
@@ -58,7 +75,7 @@ export interface AuditDesk {
 
 /** Writes down what came of a call, if that is worth it. `refusal`: its reason; absent: it succeeded. */
 export function noteCall(desk: AuditDesk, call: Call, answer: Message, refusal?: string): void {
-  const method = call.path.slice(call.path.lastIndexOf("/") + 1);
+  const method = methodOf(call.path);
   const known = ACTIONS[method];
   const isRefusal = refusal !== undefined && REFUSALS.has(refusal);
   if (known === undefined && (refusal === undefined || (REFUSED[method] === undefined && !isRefusal))) return;

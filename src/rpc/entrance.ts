@@ -8,12 +8,15 @@ import { Confirmations } from "../endpoint/confirm.ts";
 import { OpenLeases } from "../endpoint/open-leases.ts";
 import type { Connection } from "../endpoint/peer.ts";
 import type { EndpointPolicy } from "../endpoint/policy.ts";
+import { programJudge } from "../endpoint/program.ts";
 import { Rate } from "../endpoint/rate.ts";
 import { actorOf } from "./audited.ts";
 
 /** What an endpoint counts and asks, for all who come this way. */
 export interface Entrance {
   readonly policy: EndpointPolicy;
+  /** As `programJudge` says. */
+  readonly judgeProgram: ReturnType<typeof programJudge>;
   readonly countAcquire: () => void;
   readonly leases?: LeaseLimit;
   /** What `Caller.confirm` is for a connection. */
@@ -24,6 +27,7 @@ export function entranceOf(policy: EndpointPolicy, clock: Clock, log: Log): Entr
   const { mostLeases, confirm } = policy;
   return {
     policy,
+    judgeProgram: programJudge(policy),
     countAcquire: counter(policy, clock, log),
     ...(mostLeases === undefined ? {} : { leases: leaseLimit(mostLeases) }),
     ...(confirm === undefined ? {} : { confirmFor: asking(policy.name, confirm, clock, log) }),

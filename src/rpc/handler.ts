@@ -9,7 +9,7 @@ import type { Caller } from "../broker/context.ts";
 import type { Log } from "../broker/log.ts";
 import { BrokerFailure, type Failure } from "../domain/failure.ts";
 import { StoreError } from "../store/store.ts";
-import { type AuditDesk, type Call, noteCall } from "./audited.ts";
+import { type AuditDesk, type Call, isNoted, noteCall } from "./audited.ts";
 import type { Message } from "./schema.ts";
 import { reasonOf, statusOf } from "./status.ts";
 
@@ -48,7 +48,7 @@ export function unary(desk: Desk, handle: UnaryHandler) {
       const answer = handle(call.request, info);
       const tell = (told: Message) => {
         reply(null, told);
-        noteCall(desk, callOf(call, info.profile), told);
+        if (isNoted(call.getPath())) noteCall(desk, callOf(call, info.profile), told);
       };
       // What is known at once leaves at once: a turn later it would cost writes of its own (measured).
       if (answer instanceof Promise) answer.then(tell, refuse);

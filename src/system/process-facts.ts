@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync, statSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readlinkSync, readSync, statSync } from "node:fs";
 
 /** Which file a program is, whatever it is called and whichever mounts it sees. */
 export interface FileIdentity {
@@ -21,7 +21,7 @@ export function processFacts(pid: number): ProcessFacts | undefined {
   const start = startOf(pid);
   if (start === undefined) return undefined;
   const executable = executableOf(pid);
-  const unit = unitOf(read(`/proc/${pid}/cgroup`) ?? "");
+  const unit = unitOfProcess(pid);
   return {
     start,
     ...(executable === undefined ? {} : { executable }),
@@ -29,10 +29,37 @@ export function processFacts(pid: number): ProcessFacts | undefined {
   };
 }
 
+/** As much of the facts as tells whether it is still the same program. */
+export type Sameness = Pick<ProcessFacts, "start"> & { readonly executable?: FileIdentity };
+
+/** Cheaper than all facts, for every call. Undefined if there is no such process. */
+export function sameness(pid: number): Sameness | undefined {
+  const start = startOf(pid);
+  if (start === undefined) return undefined;
+  const executable = fileIdentity(`/proc/${pid}/exe`);
+  return executable === undefined ? { start } : { start, executable };
+}
+
+/** As `ProcessFacts.unit`. */
+export function unitOfProcess(pid: number): string | undefined {
+  return unitOf(read(`/proc/${pid}/cgroup`) ?? "");
+}
+
+const STAT = Buffer.alloc(1_024);
+
 /** The 22nd field of /proc/PID/stat (proc_pid_stat(5)); the second one, a name, may hold anything. */
 function startOf(pid: number): string | undefined {
-  const stat = read(`/proc/${pid}/stat`);
-  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  try {
+    const fd = openSync(`/proc/${pid}/stat`, "r");
+    try {
+      const stat = STAT.toString("latin1", 0, readSync(fd, STAT, 0, STAT.length, 0));
+      return stat.slice(stat.lastIndexOf(")") + 2).split(" ", 20)[19];
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return undefined;
+  }
 }
 
 /** By the link's target itself: what its text names could be another file in our mounts. */
@@ -46,10 +73,14 @@ function executableOf(pid: number): ProcessFacts["executable"] {
   }
 }
 
-/** The file at a path, or undefined if there is none. */
+/** The file at a path, or undefined if there is none, or it may not be looked at. */
 export function fileIdentity(path: string): FileIdentity | undefined {
-  const stats = statSync(path, { throwIfNoEntry: false });
-  return stats === undefined ? undefined : { device: stats.dev, inode: stats.ino };
+  try {
+    const stats = statSync(path, { throwIfNoEntry: false });
+    return stats === undefined ? undefined : { device: stats.dev, inode: stats.ino };
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -189,6 +189,8 @@ describe("the audit log", () => {
     for (let n = 2; n < 400; n += 1) log.note(deed(n), AT);
     timers.expire();
     await until(() => troubles.length === 1);
+    // The same again, while the first waits.
+    log.note(deed(2), AT);
     expect(troubles).toEqual(["ENOSPC"]);
     expect((await verifyAudit(disk.path)).breaks).toEqual([]);
     await rm(ballast);
@@ -197,6 +199,7 @@ describe("the audit log", () => {
     expect(log.trouble).toBeUndefined();
     await log.close();
     expect(await verifyAudit(disk.path)).toMatchObject({ lines: 399, breaks: [] });
+    expect((await linesIn(disk.path)).find((l) => l.profile === "xai:p2")?.count).toBe(2);
   });
 
   test("what has no room in memory either is counted, and the number written down", async () => {

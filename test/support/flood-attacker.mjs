@@ -1,11 +1,14 @@
 // What somebody who wishes the broker ill, or has a bug, does to its agent socket. node flood-attacker.mjs KIND PATH
 // Prints `ready` when the attack is in place, and goes on until it is killed.
-import { connect as http2, constants } from "node:http2";
+import { constants, connect as http2 } from "node:http2";
 import { connect } from "node:net";
 import { encode, messageType } from "../../dist/rpc/schema.js";
 
 const [kind, path] = process.argv.slice(2);
-const PREFACE = Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])]);
+const PREFACE = Buffer.concat([
+  Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+  Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]),
+]);
 const HEADERS = {
   ":method": "POST",
   ":path": "/authbroker.v1.CredentialService/AcquireCredential",

@@ -3,21 +3,21 @@ import { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { connectionOf, identify, peerText } from "../../src/endpoint/peer.ts";
+import { connectionOf, forget, identify, introduce } from "../../src/endpoint/peer.ts";
 import { unitOf } from "../../src/system/process-facts.ts";
 
 describe("the connection behind a call", () => {
-  const program = {
-    start: "123",
-    executable: { device: 1, inode: 2, path: '/opt/a "b"/\n#1/{}' },
-    unit: "a.service",
-  };
-  test.each([
-    { endpoint: "agent", number: 12, uid: 1000 },
-    { endpoint: "admin", number: 1, uid: 0, gid: 0, pid: 4711, program },
-    { endpoint: "my-ci.2_x", number: 7 },
-  ])("survives the way through getPeer(): $endpoint", (connection) => {
-    expect(connectionOf(peerText(connection))).toEqual(connection);
+  test("is found by what getPeer() gives, and for a while after its end", () => {
+    const one = { endpoint: "agent", number: 1, uid: 1000 };
+    const other = { endpoint: "agent", number: 1, uid: 1001 };
+    const [first, second] = [introduce(one), introduce(other)];
+    expect(first).toMatch(/^agent#1\/\d+$/);
+    expect([connectionOf(first), connectionOf(second)]).toEqual([one, other]);
+    forget(first);
+    expect(connectionOf(first)).toEqual(one);
+    for (let i = 0; i < 1_024; i += 1) forget(introduce(other));
+    expect(connectionOf(first)).toBeUndefined();
+    expect(connectionOf(second)).toEqual(other);
   });
 
   test.each([
