@@ -4,6 +4,7 @@ import { type Address, checkAddress, socketPath } from "./address.ts";
 import { adopt } from "./adopt.ts";
 import { bind, bindPipe, release } from "./bind.ts";
 import { claim } from "./claim.ts";
+import { bearable } from "./descriptors.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import type { OpenStreams } from "./open-streams.ts";
 import { type Connection, forget, type Gate, type Identity, identify, introduce } from "./peer.ts";
@@ -17,7 +18,7 @@ export interface ListenOptions {
   /** Gets the connections; made with `serverOptions` and `receiveDeadline`, and shut down by its owner. */
   readonly server: GrpcServer;
   /** Knows which connections have a call open: those are not given up for new ones. */
-  readonly streams: Pick<OpenStreams, "connected" | "has">;
+  readonly streams: Pick<OpenStreams, "connected" | "has" | "refuses">;
   readonly mode: SocketMode;
   /** The policy names programs. Default: it does not. */
   readonly needsProgram?: boolean;
@@ -115,7 +116,7 @@ function acceptor(options: ListenOptions, sockets: Map<Socket, string>): (socket
   let count = 0;
   /** Silent peers must not keep others out: at the limit the oldest that asks nothing goes. */
   const hasRoom = (): boolean => {
-    if (sockets.size < limits.connections) return true;
+    if (sockets.size < bearable(limits.connections)) return true;
     for (const [socket, peer] of sockets) {
       if (streams.has(peer)) continue;
       sockets.delete(socket);
@@ -128,7 +129,7 @@ function acceptor(options: ListenOptions, sockets: Map<Socket, string>): (socket
     const identity = identify(socket, gate);
     count += 1;
     const isAdmitted = admit(identity);
-    if (!isAdmitted || !hasRoom()) {
+    if (!isAdmitted || streams.refuses(identity) || !hasRoom()) {
       socket.destroy();
       if (!isAdmitted) options.onCutOff?.({ ...identity, endpoint: name, number: count });
       return;

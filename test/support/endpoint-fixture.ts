@@ -6,6 +6,7 @@ import type { ServerOptions } from "@grpc/grpc-js";
 import { onTestFinished } from "vitest";
 import type { Address } from "../../src/endpoint/address.ts";
 import { EndpointError } from "../../src/endpoint/error.ts";
+import { Fairness } from "../../src/endpoint/fairness.ts";
 import { serverOptions, UNREAD_LIMITS } from "../../src/endpoint/limits.ts";
 import { type Listener, type ListenOptions, listen } from "../../src/endpoint/listener.ts";
 import { OpenStreams } from "../../src/endpoint/open-streams.ts";
@@ -33,7 +34,7 @@ export async function open(
   options: Partial<ListenOptions> = {},
   grpcOptions: ServerOptions = {},
 ): Promise<Opened> {
-  const streams = new OpenStreams(UNREAD_LIMITS, startTimer);
+  const streams = new OpenStreams(UNREAD_LIMITS, startTimer, new Fairness(2_048));
   const interceptors = [receiveDeadline(10_000, startTimer, streams)];
   const echo = echoServer("A", { ...serverOptions, interceptors, ...grpcOptions });
   const address = unix(path);
