@@ -1,14 +1,15 @@
-import { access, readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { access } from "node:fs/promises";
 import { Low } from "lowdb";
 import type { Profile } from "../domain/profile.ts";
 import type { Now } from "../domain/time.ts";
 import type { Entry } from "./document.ts";
 import { documentAdapter } from "./document.ts";
+import { placeOf, profileFiles, profilePlace } from "./documents.ts";
 import { errnoOf, readError } from "./file-error.ts";
 import { fileNameOf, profileOfFileName } from "./file-name.ts";
 import { moveDurable, removeDurable } from "./private-file.ts";
 import { profileCodec } from "./record.ts";
+import type { Seals } from "./seals.ts";
 import type { CorruptRecord, StoredProfile } from "./store.ts";
 import { StoreError } from "./store.ts";
 
@@ -20,21 +21,20 @@ type Document = Low<Entry<Profile> | null>;
  */
 export class ProfileDocuments {
   readonly #directory: string;
+  readonly #seals: Seals;
   readonly #readable = new Map<string, Document>();
   readonly #corrupt = new Map<string, CorruptRecord>();
 
-  constructor(directory: string) {
+  /** `directory`: the one of the state, in which the profiles have their own. */
+  constructor(directory: string, seals: Seals) {
     this.#directory = directory;
+    this.#seals = seals;
   }
 
   /** File names of all documents there are, in memory or on the disk. Rejects with `StoreError`. */
   async names(): Promise<ReadonlySet<string>> {
-    try {
-      const found = (await readdir(this.#directory)).filter((name) => profileOfFileName(name) !== undefined);
-      return new Set([...found, ...this.#readable.keys(), ...this.#corrupt.keys()]);
-    } catch (error) {
-      throw readError(error, this.#directory);
-    }
+    const found = await profileFiles(this.#directory);
+    return new Set([...found, ...this.#readable.keys(), ...this.#corrupt.keys()]);
   }
 
   corrupt(): CorruptRecord[] {
@@ -46,8 +46,10 @@ export class ProfileDocuments {
    * and undefined too.
    */
   async read(name: string, now: Now): Promise<StoredProfile | undefined> {
-    const path = this.pathOf(name);
-    const document: Document = new Low<Entry<Profile> | null>(documentAdapter(path, profileCodec(now)), null);
+    const place = placeOf(this.#directory, profilePlace(name));
+    const { path } = place;
+    const adapter = documentAdapter(place, profileCodec(now), this.#seals);
+    const document: Document = new Low<Entry<Profile> | null>(adapter, null);
     try {
       await document.read();
       const entry = document.data;
@@ -100,7 +102,7 @@ export class ProfileDocuments {
   }
 
   pathOf(name: string): string {
-    return join(this.#directory, name);
+    return placeOf(this.#directory, profilePlace(name)).path;
   }
 }
 
