@@ -80,14 +80,13 @@ const DRAIN_ALLOWANCE_MS = 5_000;
 /** The owner of every profile: hands out, hears, refreshes, remembers. */
 export class Broker {
   readonly ctx: Context;
-  readonly logins: Logins;
   readonly locking: Locking;
+  #logins: Promise<Logins> | undefined;
   readonly #parts: BrokerParts;
 
   constructor(parts: BrokerParts) {
     this.#parts = parts;
     this.ctx = wire(parts);
-    this.logins = new Logins(this.ctx, parts.login);
     const { ctx } = this;
     this.locking = new Locking({
       ...ctx,
