@@ -6,7 +6,7 @@ import type { Now } from "./domain/time.ts";
 import { fingerprints } from "./key/fingerprint.ts";
 import { keySources } from "./key.ts";
 import type { Places } from "./places.ts";
-import { PROFILES, profileFiles } from "./store/documents.ts";
+import { PROFILES } from "./store/documents.ts";
 import { knownSeals } from "./store/open-seals.ts";
 import { ProfileDocuments } from "./store/profile-documents.ts";
 import { readSealFile } from "./store/seal-file.ts";
@@ -31,9 +31,8 @@ export async function readOffline(where: Places, key: KeyConfig, now: Now): Prom
     facts === undefined ? [] : (await knownSeals(stateDir, facts, keySources(key, where.keyFile))).all;
   const seals = new Seals(stateDir, all, facts === undefined || facts.plain === true);
   const documents = new ProfileDocuments(stateDir, seals);
-  const found = await Promise.all((await profileFiles(stateDir)).map((name) => documents.read(name, now)));
   return {
-    profiles: found.filter((stored) => stored !== undefined),
+    profiles: documents.readAll(now),
     corrupt: documents.corrupt(),
     ...(seals.isLocked ? {} : { fingerprintOf: fingerprints(seals.newest.derive("fingerprint")) }),
   };

@@ -5,8 +5,7 @@ import type { Profile } from "../domain/profile.ts";
 import type { Now } from "../domain/time.ts";
 import type { UsageHistory } from "../domain/usage-history.ts";
 import { Counters, isSpending } from "./counters.ts";
-import type { Entry } from "./document.ts";
-import { documentAdapter } from "./document.ts";
+import { documentAdapter, type Entry, readDocument } from "./document.ts";
 import { PROFILES, PROVIDERS, placeOf } from "./documents.ts";
 import { readError } from "./file-error.ts";
 import { fileNameOf } from "./file-name.ts";
@@ -112,24 +111,20 @@ class OpenStore implements LowdbStore {
   }
 
   async readAll(now: Now): Promise<Contents> {
-    const names = [...(await this.#profiles.names())];
-    const [providers, profiles] = await Promise.all([
-      this.#inLane(PROVIDERS, () => this.#readProviders()),
-      Promise.all(names.map((name) => this.#inLane(name, () => this.#profiles.read(name, now)))),
-    ]);
-    return {
-      profiles: profiles
-        .filter((stored) => stored !== undefined)
-        .map((stored) => this.#counters.judge(stored)),
-      corrupt: this.#profiles.corrupt(),
-      providers: providers.data?.value ?? {},
-    };
+    return this.#lanes.alone(() => {
+      this.#mustBeOpen();
+      return {
+        profiles: this.#profiles.readAll(now).map((stored) => this.#counters.judge(stored)),
+        corrupt: this.#profiles.corrupt(),
+        providers: this.#readProviders().data?.value ?? {},
+      };
+    });
   }
 
   replace(profile: Profile, revision: number, options: { readonly reserve?: boolean } = {}): Promise<number> {
     const name = fileNameOf(profile.id);
     return this.#inLane(name, async () => {
-      const document = await this.#profiles.get(name, this.#now());
+      const document = this.#profiles.get(name, this.#now());
       const before = document.data;
       const found = before?.revision ?? 0;
       if (found !== revision) throw conflict(this.#profiles.pathOf(name), found, revision);
@@ -166,7 +161,7 @@ class OpenStore implements LowdbStore {
 
   replaceProviders(providers: Providers): Promise<void> {
     return this.#inLane(PROVIDERS, async () => {
-      const document = this.#providers ?? (await this.#readProviders());
+      const document = this.#providers ?? this.#readProviders();
       const revision = (document.data?.revision ?? 0) + 1;
       await commit(document, { value: providers, revision, reserve: false });
     });
@@ -196,22 +191,26 @@ class OpenStore implements LowdbStore {
     this.#lock.release();
   }
 
-  /** Rejects with `StoreError` if the document is corrupt: an order in it is an allow-list, not to be lost. */
-  async #readProviders(): Promise<Low<Entry<Providers> | null>> {
-    const adapter = documentAdapter(placeOf(this.#directory, PROVIDERS), providersCodec, this.#seals);
-    const document = new Low<Entry<Providers> | null>(adapter, null);
-    await document.read();
-    this.#providers = document;
-    return document;
+  /** Throws `StoreError` if the document is corrupt: an order in it is an allow-list, not to be lost. */
+  #readProviders(): Low<Entry<Providers> | null> {
+    const place = placeOf(this.#directory, PROVIDERS);
+    const entry = readDocument(place, providersCodec, this.#seals) ?? null;
+    const adapter = documentAdapter(place, providersCodec, this.#seals);
+    this.#providers = new Low<Entry<Providers> | null>(adapter, entry);
+    return this.#providers;
   }
 
   async #inLane<T>(key: string, work: () => Promise<T>): Promise<T> {
+    this.#mustBeOpen();
+    return this.#lanes.run(key, work);
+  }
+
+  /** Throws `StoreError`; also while it is locked, since a record must not be taken for damaged then. */
+  #mustBeOpen(): void {
     if (this.#closed) {
       throw new StoreError("io", this.#directory, "the store is closed", "start the broker again");
     }
-    // Throws while it is locked: a record must not be taken for damaged then.
     this.#seals.newest;
-    return this.#lanes.run(key, work);
   }
 }
 

@@ -70,7 +70,7 @@ function unwrap(wrapped: Sealed, under: Seal, { install }: SealFile): Seal {
 }
 
 async function begin(directory: string, sources: KeySources): Promise<OpenedSeals> {
-  const layouts = (await documentsIn(directory)).map(({ path }) => layoutAt(path));
+  const layouts = documentsIn(directory).map(({ path }) => layoutAt(path));
   if (layouts.includes("sealed")) {
     const mend = "put it back from a backup of the state directory; no record opens without it";
     throw new StoreError("unreadable", sealFilePath(directory), "the file is gone", mend);

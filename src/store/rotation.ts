@@ -121,7 +121,7 @@ async function newKey(target: KeySource, install: string): Promise<Uint8Array> {
 /** Seals every document that is not yet sealed with the newest key. Gives the names of the unreadable ones. */
 async function resealAll(directory: string, seals: Seals): Promise<readonly string[]> {
   const unreadable: string[] = [];
-  for (const { path, name } of await documentsIn(directory)) {
+  for (const { path, name } of documentsIn(directory)) {
     const bytes = resealed(path, name, seals);
     if (bytes === "unreadable") unreadable.push(name);
     else if (bytes !== undefined) await writeDurable(path, bytes);
