@@ -120,7 +120,7 @@ async function serve(parts: Parts): Promise<Daemon> {
       if (phase.now !== "ready") throw new BrokerFailure({ kind: phase.now });
     },
     refuseLocked: () => {
-      broker.locking.asked();
+      broker.asked();
       const { lockFailure } = broker.ctx.ledger;
       if (lockFailure !== undefined) throw new BrokerFailure(lockFailure);
     },
@@ -152,7 +152,7 @@ async function serve(parts: Parts): Promise<Daemon> {
   const endpoints = Object.fromEntries(policies.map((p) => [p.policy.name, addressText(p.address)]));
   const { configFile, stateDir } = where;
   log.info({ version: VERSION, endpoints, configFile, stateDir }, "the broker serves");
-  const late = loadLate();
+  const late = Promise.all([loadLate(), broker.locking()]);
   // Whoever needs it then asks again, and is told.
   late.catch((error: unknown) => log.error({ err: error }, "a part of the program cannot be loaded"));
   const stop = async () => {

@@ -19,7 +19,7 @@ import { Lanes } from "./lanes.ts";
 import { Latest } from "./latest.ts";
 import { LeaseIds } from "./lease.ts";
 import { Ledger } from "./ledger.ts";
-import { Locking } from "./locking.ts";
+import type { Locking } from "./locking.ts";
 import type { Log } from "./log.ts";
 import type { Logins } from "./login.ts";
 import type { LoginWiring } from "./login-landing.ts";
@@ -80,29 +80,20 @@ const DRAIN_ALLOWANCE_MS = 5_000;
 /** The owner of every profile: hands out, hears, refreshes, remembers. */
 export class Broker {
   readonly ctx: Context;
-  readonly locking: Locking;
   #logins: Promise<Logins> | undefined;
+  #loadingLock: Promise<Locking> | undefined;
+  #lock: Locking | undefined;
   readonly #parts: BrokerParts;
 
   constructor(parts: BrokerParts) {
     this.#parts = parts;
     this.ctx = wire(parts);
-    const { ctx } = this;
-    this.locking = new Locking({
-      ...ctx,
-      store: parts.store,
-      load: () => this.#load(),
-      flush: () => ctx.histories.flush(),
-      flightMs: 2 * parts.settings.refresh.totalTimeoutMs,
-      isWatched: () => ctx.watches.size > 0,
-      ...(parts.lockAfterMs === undefined ? {} : { lockAfterMs: parts.lockAfterMs }),
-    });
   }
 
   /** Reads the state and closes what a former process left open. Rejects with `StoreError`. */
   async start(): Promise<void> {
     await this.#load();
-    this.locking.asked();
+    if (this.#parts.lockAfterMs !== undefined) (await this.locking()).asked();
     const { notify } = this.#parts;
     if (notify === undefined) return;
     // Not loaded where nobody wants to be told.
@@ -189,6 +180,30 @@ export class Broker {
   logins(): Promise<Logins> {
     this.#logins ??= import("./login.ts").then(({ Logins }) => new Logins(this.ctx, this.#parts.login));
     return this.#logins;
+  }
+
+  /** Lock and unlock; loaded when the broker already serves, or by whoever comes sooner. */
+  locking(): Promise<Locking> {
+    this.#loadingLock ??= import("./locking.ts").then(({ Locking }) => {
+      const { ctx } = this;
+      const { store, settings, lockAfterMs } = this.#parts;
+      this.#lock = new Locking({
+        ...ctx,
+        store,
+        load: () => this.#load(),
+        flush: () => ctx.histories.flush(),
+        flightMs: 2 * settings.refresh.totalTimeoutMs,
+        isWatched: () => ctx.watches.size > 0,
+        ...(lockAfterMs === undefined ? {} : { lockAfterMs }),
+      });
+      return this.#lock;
+    });
+    return this.#loadingLock;
+  }
+
+  /** Somebody asked for something: the time until the lock by itself begins anew. */
+  asked(): void {
+    this.#lock?.asked();
   }
 
   /** As `returnProfile` says. */

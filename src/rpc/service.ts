@@ -64,7 +64,7 @@ export function credentialService(desk: Desk, broker: Broker): Service {
       WatchCredential: stream(
         desk,
         async function* (message, info) {
-          broker.locking.asked();
+          broker.asked();
           for await (const next of broker.watch(readWatch(message), info.caller, info.signal))
             yield writeNext(next);
         },
@@ -128,19 +128,29 @@ export function statusService(desk: Desk, broker: Broker, about: About): Service
   };
 }
 
-export function storeService(desk: Desk, { locking }: Broker): Service {
+export function storeService(desk: Desk, broker: Broker): Service {
   const always = { whileLocked: true };
   return {
     definition: serverDefinition(SERVICES.store),
     implementation: {
-      LockStore: unary(desk, () => locking.lock().then(nothing), always),
-      UnlockStore: unary(desk, () => locking.unlock().then(nothing), always),
+      LockStore: unary(
+        desk,
+        async () => {
+          await (await broker.locking()).lock();
+          return {};
+        },
+        always,
+      ),
+      UnlockStore: unary(
+        desk,
+        async () => {
+          await (await broker.locking()).unlock();
+          return {};
+        },
+        always,
+      ),
     },
   };
-}
-
-function nothing(): Message {
-  return {};
 }
 
 export function profileService(desk: Desk, broker: Broker): Service {

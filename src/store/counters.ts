@@ -1,7 +1,6 @@
 import { dirname } from "node:path";
-import { z } from "zod";
 import type { Profile } from "../domain/profile.ts";
-import { Damage, json, parsed } from "./damage.ts";
+import { type Checks, Damage, fitting, is, isObject, isPositive, json } from "./damage.ts";
 import { ensurePrivateDirectory } from "./private-directory.ts";
 import { readPrivate, writeDurable } from "./private-file.ts";
 import { type StoredProfile, StoreError } from "./store.ts";
@@ -9,11 +8,15 @@ import { type StoredProfile, StoreError } from "./store.ts";
 const FORMAT = 1;
 const LARGEST = 16 * 1024 * 1024;
 
-const CountersFile = z.strictObject({
-  format: z.literal(FORMAT),
+interface CountersFile {
+  readonly format: typeof FORMAT;
   /** By profile id: the revision of the last record in which a refresh token was spent or replaced. */
-  profiles: z.record(z.string(), z.int().min(1)),
-});
+  readonly profiles: Readonly<Record<string, number>>;
+}
+const COUNTERS_FILE: Checks<CountersFile> = {
+  format: is(FORMAT),
+  profiles: (value) => isObject(value) && Object.values(value).every(isPositive),
+};
 
 /**
  * True if the new record makes older copies of this profile dangerous: the refresh token in them is about
@@ -75,7 +78,7 @@ export class Counters {
   }
 
   async #writeNow(): Promise<void> {
-    const file: z.infer<typeof CountersFile> = {
+    const file: CountersFile = {
       format: FORMAT,
       profiles: Object.fromEntries(this.#revisions),
     };
@@ -91,7 +94,7 @@ export class Counters {
   #read(): Readonly<Record<string, number>> {
     try {
       const bytes = readPrivate(this.#path, LARGEST);
-      return bytes === undefined ? {} : parsed(CountersFile, json(bytes)).profiles;
+      return bytes === undefined ? {} : fitting(json(bytes), COUNTERS_FILE).profiles;
     } catch (error) {
       if (!(error instanceof Damage || error instanceof StoreError)) throw error;
       this.#complain(`cannot be read: ${error.message}`, "it is written anew");

@@ -1,4 +1,15 @@
-import { Damage, json } from "./damage.ts";
+import {
+  type Checks,
+  Damage,
+  fits,
+  fitting,
+  is,
+  isCount,
+  isObject,
+  isPositive,
+  isText,
+  json,
+} from "./damage.ts";
 import { SEAL_ALGORITHM } from "./seal.ts";
 import type { Seals } from "./seals.ts";
 
@@ -25,27 +36,18 @@ interface PlainEnvelope {
   readonly record: unknown;
 }
 
-/** By field, what it must be. No schema of zod: that took half as long as opening the seal (measured). */
-type Checks<T> = { readonly [K in keyof T]: (value: unknown) => boolean };
-
-const isText = (value: unknown) => typeof value === "string";
-const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) >= 0;
-const isRevision = (value: unknown) => isCount(value) && value !== 0;
-
-const SEAL: Checks<Envelope["seal"]> = { algorithm: (v) => v === SEAL_ALGORITHM, key: isText, iv: isText };
 const ENVELOPE: Checks<Envelope> = {
-  format: (v) => v === FORMAT,
-  seal: (v) => misfit(v, SEAL) === undefined,
+  format: is(FORMAT),
+  seal: fits<Envelope["seal"]>({ algorithm: is(SEAL_ALGORITHM), key: isText, iv: isText }),
   generation: isCount,
-  revision: isRevision,
+  revision: isPositive,
   record: isText,
 };
-const NO_SEAL: Checks<PlainEnvelope["seal"]> = { algorithm: (v) => v === "none" };
 const PLAIN_ENVELOPE: Checks<PlainEnvelope> = {
-  format: (v) => v === PLAIN_FORMAT,
-  seal: (v) => misfit(v, NO_SEAL) === undefined,
-  revision: isRevision,
-  record: () => true,
+  format: is(PLAIN_FORMAT),
+  seal: fits<PlainEnvelope["seal"]>({ algorithm: is("none") }),
+  revision: isPositive,
+  record: (value) => value !== undefined,
 };
 
 /** A record as JSON value, with what is known of it without opening the seal. */
@@ -103,26 +105,6 @@ export function layoutOf(bytes: Uint8Array): "sealed" | "plain" | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** The value, if it has exactly the fields that are checked. Throws `Damage`, or what `explain` throws. */
-function fitting<T>(value: unknown, checks: Checks<T>, explain?: () => void): T {
-  const wrong = misfit(value, checks);
-  if (wrong === undefined) return value as T;
-  explain?.();
-  throw new Damage(`${wrong} is not as expected`);
-}
-
-/** What is wrong with a value: a field, or all of it. Undefined: nothing. Never a name that we did not give. */
-function misfit<T>(value: unknown, checks: Checks<T>): string | undefined {
-  if (!isObject(value)) return "the document";
-  const wrong = (Object.keys(checks) as (keyof T & string)[]).find((field) => !checks[field](value[field]));
-  if (wrong !== undefined) return wrong;
-  return Object.keys(value).length === Object.keys(checks).length ? undefined : "the document";
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Undefined if it names none. */

@@ -1,40 +1,61 @@
 import { join } from "node:path";
-import { z } from "zod";
-import { Damage, json, parsed } from "./damage.ts";
-import { KEY_SOURCES } from "./key-source.ts";
+import { type Checks, Damage, fits, fitting, is, isText, json } from "./damage.ts";
+import { KEY_SOURCES, type KeySourceKind } from "./key-source.ts";
 import { readPrivate, writeDurable } from "./private-file.ts";
-import { maybe } from "./record-schema.ts";
+import type { Sealed } from "./seal.ts";
 import { StoreError } from "./store.ts";
 
 const FORMAT = 1;
 const LARGEST = 64 * 1024;
-const SEAL_FILE = "seal.json";
-
-const keyId = z.string().regex(/^[0-9a-f]{8}$/);
-const source = z.enum(KEY_SOURCES);
-/** One key under the other. */
-const wrapped = z.strictObject({ key: keyId, iv: z.string(), record: z.string() });
+const NAME = "seal.json";
 
 /** How the records of a state directory are sealed; holds no key but under another one. */
-const SealFile = z.strictObject({
-  format: z.literal(FORMAT),
+export interface SealFile {
+  readonly format: typeof FORMAT;
   /** The installation's random name, bound to every record and drawn once. */
-  install: z.string().regex(/^[0-9a-f]{32}$/),
+  readonly install: string;
   /** Where the key is kept. Chosen once; only a rotation changes it. */
-  source,
-  key: keyId,
+  readonly source: KeySourceKind;
+  /** Its id. */
+  readonly key: string;
   /** There may still be records that an earlier version wrote in the clear. */
-  plain: maybe(z.literal(true)),
+  readonly plain?: true;
   /**
    * A rotation that is not over. Records may be under either key, so each stands here under the other:
    * whichever of the two the source gives, both are known.
    */
-  next: maybe(z.strictObject({ source, key: keyId, underFormer: wrapped, former: wrapped })),
+  readonly next?: Rotation;
+}
+
+interface Rotation {
+  readonly source: KeySourceKind;
+  readonly key: string;
+  readonly underFormer: Sealed;
+  readonly former: Sealed;
+}
+
+const isKeyId = (value: unknown) => typeof value === "string" && /^[0-9a-f]{8}$/.test(value);
+const isInstall = (value: unknown) => typeof value === "string" && /^[0-9a-f]{32}$/.test(value);
+const isSource = (value: unknown) => KEY_SOURCES.includes(value as KeySourceKind);
+/** One key under the other. */
+const isWrapped = fits<Sealed>({ key: isKeyId, iv: isText, record: isText });
+const isRotation = fits<Rotation>({
+  source: isSource,
+  key: isKeyId,
+  underFormer: isWrapped,
+  former: isWrapped,
 });
-export type SealFile = z.output<typeof SealFile>;
+const SEAL_FILE: Checks<SealFile> = {
+  format: is(FORMAT),
+  install: isInstall,
+  source: isSource,
+  key: isKeyId,
+  plain: (value) => value === undefined || value === true,
+  next: (value) => value === undefined || isRotation(value),
+};
 
 export function sealFilePath(directory: string): string {
-  return join(directory, SEAL_FILE);
+  return join(directory, NAME);
 }
 
 /** Undefined if there is none. Throws `StoreError` for one that cannot be read. */
@@ -43,7 +64,7 @@ export function readSealFile(directory: string): SealFile | undefined {
   const bytes = readPrivate(path, LARGEST);
   if (bytes === undefined) return undefined;
   try {
-    return parsed(SealFile, json(bytes));
+    return fitting(json(bytes), SEAL_FILE);
   } catch (error) {
     if (!(error instanceof Damage)) throw error;
     throw new StoreError(
