@@ -76,6 +76,7 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
     countersFile: where.countersFile,
     now: () => clock.now(),
     warn: (message) => log.warn({}, message),
+    progress: (message) => log.info({}, message),
     meanwhile: loadDefinitions,
   });
   try {

@@ -4,7 +4,7 @@ import { keySources } from "./key.ts";
 import type { Places } from "./places.ts";
 import type { KeySourceKind } from "./store/key-source.ts";
 import { acquireLock } from "./store/lock.ts";
-import { knownSeals } from "./store/open-seals.ts";
+import { keepKey, knownSeals } from "./store/open-seals.ts";
 import { type Rotated, rotateKey as rotate } from "./store/rotation.ts";
 import { Seal } from "./store/seal.ts";
 import { readSealFile, type SealFile, sealFilePath } from "./store/seal-file.ts";
@@ -73,7 +73,7 @@ export async function restoreKey(where: Places, config: KeyConfig, key: Uint8Arr
     );
   }
   const there = await source.read(install);
-  if (there === undefined) await source.write(key, install);
+  if (there === undefined) await keepKey(source, key, install);
   else if (new Seal(there, install).id !== given) {
     const mend = "move that one away first";
     throw new StoreError("unreadable", source.place, "there is another key, which is not overwritten", mend);

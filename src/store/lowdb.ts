@@ -38,6 +38,8 @@ export interface LowdbStoreOptions {
   readonly now: () => Now;
   /** Told in one sentence what was put right while opening. */
   readonly warn?: (message: string) => void;
+  /** Told how far work is that makes this opening longer than others. */
+  readonly progress?: (message: string) => void;
   /** Called while the lock is being taken, which can take 10 ms: work that needs no store. */
   readonly meanwhile?: () => void;
 }
@@ -58,7 +60,7 @@ export interface LowdbStore extends Store {
  * there can still be read.
  */
 export async function openLowdbStore(options: LowdbStoreOptions): Promise<LowdbStore> {
-  const { directory, keys, countersFile, warn = () => {}, meanwhile } = options;
+  const { directory, keys, countersFile, now, warn = () => {}, progress = () => {}, meanwhile } = options;
   const profiles = join(directory, PROFILES);
   await makePrivate(directory, warn);
   const lock = await acquireLock(join(directory, "lock"), meanwhile);
@@ -72,7 +74,7 @@ export async function openLowdbStore(options: LowdbStoreOptions): Promise<LowdbS
     // Loaded only where an earlier process left something to do.
     const seals = isSettled
       ? new Seals(directory, opened.all, false)
-      : await (await import("./rotation.ts")).settleSeals(directory, opened, keys, warn);
+      : await (await import("./rotation.ts")).settleSeals(directory, opened, keys, { warn, progress, now });
     const counters = new Counters(countersFile, warn);
     return new OpenStore(options, seals, counters, lock);
   } catch (error) {

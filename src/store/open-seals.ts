@@ -100,8 +100,20 @@ async function made(source: KeySource, install: string): Promise<Uint8Array> {
     throw new StoreError("unreadable", source.place, "it gives no key", "let it print 64 hex digits");
   }
   const key = randomBytes(KEY_BYTES);
-  await source.write(key, install);
+  await keepKey(source, key, install);
   return key;
+}
+
+/**
+ * Puts a key where it is kept, and looks: some keyrings take one and keep nothing. Rejects with `StoreError`
+ * if it is not there then. Nothing may hang on this key alone before.
+ */
+export async function keepKey(source: KeySource, key: Uint8Array, install: string): Promise<void> {
+  await source.write?.(key, install);
+  const kept = await source.read(install);
+  if (kept !== undefined && Buffer.compare(kept, key) === 0) return;
+  const mend = "choose another key.source in config.json";
+  throw new StoreError("unreadable", source.place, "it took the key and did not keep it", mend);
 }
 
 function keyMissing(directory: string, source: KeySource, id: string): StoreError {

@@ -1,14 +1,17 @@
 import { randomBytes } from "node:crypto";
+import type { Now } from "../domain/time.ts";
 import { Damage } from "./damage.ts";
 import { documentsIn } from "./documents.ts";
 import { LONGEST_DOCUMENT, layoutOf, readEnvelope, writeEnvelope } from "./envelope.ts";
 import type { KeySource, KeySources } from "./key-source.ts";
-import { knownSeals, type OpenedSeals, wrap } from "./open-seals.ts";
+import { keepKey, knownSeals, type OpenedSeals, wrap } from "./open-seals.ts";
 import { readPrivate, writeDurable } from "./private-file.ts";
 import { KEY_BYTES, Seal } from "./seal.ts";
 import { readSealFile, sealFilePath, writeSealFile } from "./seal-file.ts";
 import { Seals } from "./seals.ts";
 import { StoreError } from "./store.ts";
+
+const SECOND_MS = 1_000;
 
 /** What a rotation did. */
 export interface Rotated {
@@ -49,10 +52,22 @@ export async function rotateKey(
     const mend = "let it give the new one, and give the recovery code of the old one to this command";
     throw new StoreError("unreadable", target.place, "it still gives the key in use", mend);
   }
+  // Into another place before anything else: one that is locked, or keeps nothing, changes nothing.
+  if (target.kind !== facts.source && target.write !== undefined) {
+    await keepKey(target, next.reveal(), facts.install);
+  }
   const both = { source: target.kind, key: next.id, underFormer: wrap(next, seal), former: wrap(seal, next) };
   const begun = { ...facts, next: both };
   await writeSealFile(directory, begun);
   return finish(directory, { facts: begun, all: [next, seal] }, sources);
+}
+
+/** Who hears of work that makes a start longer. */
+export interface Hearer {
+  readonly warn: (message: string) => void;
+  /** How far it is: at its begin, about once a second, and at its end. */
+  readonly progress: (message: string) => void;
+  readonly now: () => Now;
 }
 
 /**
@@ -63,11 +78,16 @@ export async function settleSeals(
   directory: string,
   opened: OpenedSeals,
   sources: KeySources,
-  warn: (message: string) => void,
+  { warn, progress, now }: Hearer,
 ): Promise<Seals> {
   const { facts, all } = opened;
+  const what =
+    facts.next === undefined
+      ? "sealing what an earlier version left in the clear"
+      : "finishing a rotation of the key";
+  const steps = everySecond(now, (done, total) => progress(`${what}: ${done} of ${total} files`));
   try {
-    const { unreadable } = await finish(directory, opened, sources);
+    const { unreadable } = await finish(directory, opened, sources, steps);
     const open = unreadable.filter((name) => isInTheClear(directory, name));
     if (open.length > 0) {
       warn(`${open.join(", ")} in ${directory} cannot be read and stays unsealed; repair or remove it`);
@@ -81,10 +101,28 @@ export async function settleSeals(
   }
 }
 
-async function finish(directory: string, { facts, all }: OpenedSeals, sources: KeySources): Promise<Rotated> {
+type Steps = (done: number, total: number) => void;
+
+/** Tells the first step and the last, and of those between them one a second. */
+function everySecond(now: () => Now, tell: Steps): Steps {
+  let toldMs = Number.NEGATIVE_INFINITY;
+  return (done, total) => {
+    const { monoMs } = now();
+    if (done < total && monoMs - toldMs < SECOND_MS) return;
+    toldMs = monoMs;
+    tell(done, total);
+  };
+}
+
+async function finish(
+  directory: string,
+  { facts, all }: OpenedSeals,
+  sources: KeySources,
+  steps: Steps = () => {},
+): Promise<Rotated> {
   const { install, next } = facts;
   const seals = new Seals(directory, all, facts.plain === true);
-  const unreadable = await resealAll(directory, seals);
+  const unreadable = await resealAll(directory, seals, steps);
   const { newest } = seals;
   const source = next?.source ?? facts.source;
   if (next !== undefined) await keep(newest, await sources.of(next.source), install);
@@ -102,7 +140,7 @@ async function discard(source: KeySource, install: string): Promise<void> {
 async function keep(seal: Seal, source: KeySource, install: string): Promise<void> {
   const given = await source.read(install);
   if (given !== undefined && new Seal(given, install).id === seal.id) return;
-  if (source.write !== undefined) return source.write(seal.reveal(), install);
+  if (source.write !== undefined) return keepKey(source, seal.reveal(), install);
   throw new StoreError(
     "unreadable",
     source.place,
@@ -119,13 +157,16 @@ async function newKey(target: KeySource, install: string): Promise<Uint8Array> {
 }
 
 /** Seals every document that is not yet sealed with the newest key. Gives the names of the unreadable ones. */
-async function resealAll(directory: string, seals: Seals): Promise<readonly string[]> {
+async function resealAll(directory: string, seals: Seals, steps: Steps): Promise<readonly string[]> {
   const unreadable: string[] = [];
-  for (const { path, name } of documentsIn(directory)) {
+  const places = documentsIn(directory);
+  for (const [done, { path, name }] of places.entries()) {
+    steps(done, places.length);
     const bytes = resealed(path, name, seals);
     if (bytes === "unreadable") unreadable.push(name);
     else if (bytes !== undefined) await writeDurable(path, bytes);
   }
+  steps(places.length, places.length);
   return unreadable;
 }
 

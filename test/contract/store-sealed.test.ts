@@ -1,24 +1,16 @@
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Profile } from "../../src/domain/profile.ts";
 import type { KeySource } from "../../src/store/key-source.ts";
 import type { LowdbStore } from "../../src/store/lowdb.ts";
-import { profileCodec } from "../../src/store/record.ts";
 import { rotateKey } from "../../src/store/rotation.ts";
 import { Seal } from "../../src/store/seal.ts";
 import { StoreError } from "../../src/store/store.ts";
 import { FIXED_NOW, oauthGrantWith, profileWith } from "../support/arbitrary.ts";
 import { keysFrom, memoryKey, openTestStore, TEST_KEY } from "../support/keys.ts";
+import { writePlainState } from "../support/plain-state.ts";
 
 const WORK = profileWith();
 const HOME = profileWith({ id: "openai-codex:home" });
@@ -114,6 +106,54 @@ describe("the key", () => {
     expect(await generations(await open())).toEqual({ [WORK.id]: 1, [HOME.id]: 1 });
   });
 
+  it("that cannot be had at the first start is made nowhere else, and nothing is written", async () => {
+    const refused = new StoreError("unreadable", "keyring", "the keyring is locked", "unlock it");
+    const keyring: KeySource = {
+      ...memoryKey(undefined, "keyring"),
+      read: () => Promise.reject(refused),
+      write: () => Promise.reject(refused),
+    };
+    const file = memoryKey();
+    await expect(open({ keys: keysFrom(keyring, file) })).rejects.toBe(refused);
+    expect(file.key).toBeUndefined();
+    expect(everything()).toEqual({});
+  });
+
+  it("that its place took and did not keep is an error before anything is sealed with it", async () => {
+    const forgetful: KeySource = { ...memoryKey(), read: async () => undefined };
+    await expect(open({ keys: keysFrom(forgetful) })).rejects.toMatchObject({
+      message: "it took the key and did not keep it",
+    });
+    expect(everything()).toEqual({});
+    const source = memoryKey(TEST_KEY);
+    await two({ keys: keysFrom(source) });
+    const before = everything();
+    const keyring: KeySource = { ...forgetful, kind: "keyring" };
+    await expect(rotateKey(directory, keysFrom(keyring, source))).rejects.toMatchObject({
+      message: "it took the key and did not keep it",
+    });
+    expect(source.key).toBe(TEST_KEY);
+    expect(everything()).toEqual(before);
+  });
+
+  it("is written once: neither grants nor starts touch its place again", async () => {
+    const source = memoryKey();
+    let writes = 0;
+    const counted: KeySource = {
+      ...source,
+      read: source.read,
+      write: async (key, install) => {
+        writes += 1;
+        await source.write?.(key, install);
+      },
+    };
+    const store = await open({ keys: keysFrom(counted) });
+    await store.replace(WORK, 0);
+    for (const generation of [2, 3]) await store.replace(profileWith({ generation }), generation - 1);
+    expect(await generations(await reopen({ keys: keysFrom(counted) }))).toEqual({ [WORK.id]: 3 });
+    expect(writes).toBe(1);
+  });
+
   it("is not looked for anywhere else than where it was chosen to be", async () => {
     await two();
     const before = everything();
@@ -177,14 +217,8 @@ describe("sealed records", () => {
 });
 
 describe("a directory of an earlier version", () => {
-  /** As that version wrote it: in the clear. */
-  function former(): void {
-    mkdirSync(join(directory, "profiles"), { recursive: true, mode: 0o700 });
-    const document = (record: unknown, revision: number) =>
-      JSON.stringify({ format: 1, seal: { algorithm: "none" }, revision, record });
-    writeFileSync(pathOf(WORK.id), document(profileCodec(FIXED_NOW).encode(WORK), 4));
-    const providers = document({ "openai-codex": { order: [WORK.id] } }, 2);
-    writeFileSync(join(directory, "providers.json"), providers);
+  function former(...more: readonly Profile[]): void {
+    writePlainState(directory, [WORK, ...more], { revision: 4 });
   }
 
   it("opens with everything that is in it, and is sealed at once", async () => {
@@ -202,6 +236,21 @@ describe("a directory of an earlier version", () => {
     const source = memoryKey(OTHER_KEY);
     await open({ keys: keysFrom(source) });
     expect(source.key).toBe(OTHER_KEY);
+  });
+
+  it("tells how far it is: at the begin, once a second, and at the end", async () => {
+    former(HOME, profileWith({ id: "openai-codex:third" }));
+    const told: string[] = [];
+    let looks = 0;
+    const everyLookLater = () => {
+      looks += 1;
+      return { wallMs: FIXED_NOW.wallMs, monoMs: FIXED_NOW.monoMs + 400 * looks };
+    };
+    await open({ now: everyLookLater, progress: (message) => told.push(message) });
+    const what = "sealing what an earlier version left in the clear";
+    expect(told).toEqual([`${what}: 0 of 4 files`, `${what}: 3 of 4 files`, `${what}: 4 of 4 files`]);
+    await reopen({ progress: (message) => told.push(message) });
+    expect(told).toHaveLength(3);
   });
 
   it("once sealed, takes no record in the clear any more", async () => {

@@ -1,7 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Profile } from "../../src/domain/profile.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { keySources } from "../../src/key.ts";
 import { rotateKey } from "../../src/store/rotation.ts";
@@ -9,6 +10,7 @@ import { FIXED_NOW, oauthGrantWith, profileWith } from "../support/arbitrary.ts"
 import { compiled } from "../support/compiled.ts";
 import { openTestStore } from "../support/keys.ts";
 import { mountDisk } from "../support/mount.ts";
+import { writePlainState } from "../support/plain-state.ts";
 import type { FileCall, Trace } from "../support/strace.ts";
 import { straceWorks, trace } from "../support/strace.ts";
 
@@ -50,12 +52,14 @@ function keysOf({ keyFile }: Home) {
   return keySources({ source: "file" }, keyFile);
 }
 
+function profile(label: string): Profile {
+  const grant = oauthGrantWith({ refreshToken: new Secret(`rt-FAKE-${label}`) });
+  return profileWith({ id: `openai-codex:${label}`, grant });
+}
+
 async function prepare(home: Home): Promise<void> {
   const store = await openTestStore(home.directory, { keys: keysOf(home) });
-  for (const label of LABELS) {
-    const grant = oauthGrantWith({ refreshToken: new Secret(`rt-FAKE-${label}`) });
-    await store.replace(profileWith({ id: `openai-codex:${label}`, grant }), 0);
-  }
+  for (const label of LABELS) await store.replace(profile(label), 0);
   await store.replaceProviders({ "openai-codex": { order: ["openai-codex:a"] } });
   await store.close();
 }
@@ -83,9 +87,13 @@ function fresh(): Home {
   return homeIn(join(scratch, "home"));
 }
 
-function rotate({ directory, keyFile }: Home, inject?: string): Promise<Trace> {
-  const args = [directory, keyFile];
-  const subject = { file: program.file, args, ready: /^ready$/, input: "", done: /^(rotated|failed)/ };
+function rotate(home: Home, inject?: string): Promise<Trace> {
+  return traced("rotate", home, inject);
+}
+
+function traced(task: "rotate" | "open", { directory, keyFile }: Home, inject?: string): Promise<Trace> {
+  const args = [task, directory, keyFile];
+  const subject = { file: program.file, args, ready: /^ready$/, input: "", done: /^(done|failed)/ };
   return trace(subject, scratch, inject);
 }
 
@@ -98,7 +106,7 @@ describe.runIf(usable)("a rotation", () => {
     const home = fresh();
     await prepare(home);
     const { calls, stdout } = await rotate(home);
-    expect(stdout).toContain("rotated");
+    expect(stdout).toContain("done");
     const steps = changing(calls);
     // The plan, two records, the providers, the key, the end of the plan: each a file, a name, a directory.
     expect(steps.length).toBeGreaterThanOrEqual(6 * 4);
@@ -131,6 +139,49 @@ describe.runIf(usable)("a rotation", () => {
         await expectWhole(again);
         await rotateKey(again.directory, keysOf(again));
         await expectWhole(again);
+      }
+    },
+  );
+});
+
+describe.runIf(usable)("the first start on what an earlier version left in the clear", () => {
+  function former(): Home {
+    const home = fresh();
+    writePlainState(home.directory, [profile("a"), profile("b")]);
+    return home;
+  }
+
+  function everyByte({ directory }: Home): string {
+    const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((f) => f.isFile());
+    return files.map((f) => readFileSync(join(f.parentPath, f.name), "latin1")).join("\n");
+  }
+
+  it("killed at any step loses nothing, and the next start seals what is left", async () => {
+    const { calls, stdout } = await traced("open", former());
+    expect(stdout).toContain("done");
+    const steps = changing(calls);
+    // The key, the file that says how, two records, the providers, and the end: each a file, a name, a directory.
+    expect(steps.length).toBeGreaterThanOrEqual(6 * 4);
+    for (const { name, ordinal, text } of steps) {
+      const home = former();
+      const { signal } = await traced("open", home, `${name}:signal=KILL:when=${ordinal}`);
+      expect(signal, text).toBe("SIGKILL");
+      const key = await expectWhole(home);
+      expect(everyByte(home), text).not.toMatch(/FAKE|order/);
+      expect(sealed(home), text).not.toHaveProperty("plain");
+      expect(await expectWhole(home), text).toBe(key);
+    }
+  });
+
+  it.each(["EIO", "ENOSPC"])(
+    "refused with %s at any step loses nothing, and a later one seals it",
+    async (errno) => {
+      const { calls } = await traced("open", former());
+      for (const { name, ordinal, text } of changing(calls).filter((call) => call.name === "fsync")) {
+        const home = former();
+        await traced("open", home, `${name}:error=${errno}:when=${ordinal}`);
+        await expectWhole(home);
+        expect(everyByte(home), text).not.toMatch(/FAKE|order/);
       }
     },
   );
