@@ -10,6 +10,7 @@ import { signOutHint } from "./import/sign-out.ts";
 import { fingerprints } from "./key/fingerprint.ts";
 import { closeKeyDirectory, keySources } from "./key.ts";
 import type { Notifier } from "./notify.ts";
+import { VERSION } from "./package.ts";
 import { ownPlaces, type Places } from "./places.ts";
 import { createFetch, type Fetch } from "./provider/fetch.ts";
 import {
@@ -27,7 +28,6 @@ import type { Desk } from "./rpc/handler.ts";
 import { loadDefinitions } from "./rpc/services.ts";
 import { closeAll, endpointPolicies, makeServers, openAll } from "./servers.ts";
 import { type LowdbStore, openLowdbStore } from "./store/lowdb.ts";
-import { VERSION } from "./version.ts";
 
 export interface DaemonOptions {
   /** Everything under one directory, as `AUTH_BROKER_HOME` does. Default: as the environment says. */

@@ -1,4 +1,5 @@
 import type { Acquired, Report } from "../client/index.ts";
+import { moment } from "../client/when.ts";
 import { letGo, livingLease, WITHIN_MS } from "./lease.ts";
 import { answerOf } from "./outcome.ts";
 import { findRollout, readRollout, type TurnEnd } from "./rollout.ts";
@@ -79,7 +80,7 @@ function whatHappened(
   hint: string | undefined,
 ): string {
   const isLimit = LIMITS.includes(outcome);
-  const until = retryTime === undefined ? "" : ` until ${retryTime.toLocaleString()}`;
+  const until = retryTime === undefined ? "" : ` until ${moment(retryTime, Date.now())}`;
   const what = isLimit ? `${profile} is at its limit${until}` : `${profile} was refused`;
   if (then !== undefined) return `${what}; ${then.what} goes on with ${then.granted.lease.profile}`;
   if (next?.unavailable !== undefined) return `${what}, and ${next.unavailable.message}`;
