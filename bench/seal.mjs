@@ -1,6 +1,6 @@
-// What the seal costs: sealing and opening one record, alone and as a part of a whole durable commit and
-// of reading 1,000 records. Ratios within one run, so that a busy machine harms them little.
-import { mkdirSync } from "node:fs";
+// What the seal costs: sealing and opening one record, alone, in a durable commit, and in reading 1,000 records,
+// each next to the same without a seal, in turn. Differences within pairs, so that a busy machine harms them little.
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Secret } from "../dist/domain/secret.js";
 import { after } from "../dist/domain/time.js";
@@ -8,6 +8,7 @@ import { created } from "../dist/domain/transition.js";
 import { keySources } from "../dist/key.js";
 import { readEnvelope, writeEnvelope } from "../dist/store/envelope.js";
 import { openLowdbStore } from "../dist/store/lowdb.js";
+import { readPrivate, writeDurable } from "../dist/store/private-file.js";
 import { profileCodec } from "../dist/store/record.js";
 import { Seal } from "../dist/store/seal.js";
 import { Seals } from "../dist/store/seals.js";
@@ -42,52 +43,103 @@ const store = await openLowdbStore({
   now,
 });
 
-/** Microseconds of each call. */
-async function times(count, run) {
-  const each = [];
-  for (let i = 0; i < count; i += 1) {
-    const began = performance.now();
-    await run(i);
-    each.push(1_000 * (performance.now() - began));
-  }
-  return each;
-}
-
 const codec = profileCodec(now());
 const seals = new Seals(home, [new Seal(new Uint8Array(32), "00")], false);
-const record = codec.encode(profile(0, 0));
-const content = { record, revision: 1, generation: 1 };
-const bytes = writeEnvelope(content, "profiles/p", seals);
-const plain = Buffer.from(JSON.stringify(content));
-const work = {
-  "encode as JSON": () => Buffer.from(JSON.stringify(content)),
-  "encode and seal": () => writeEnvelope(content, "profiles/p", seals),
-  "read JSON": () => JSON.parse(plain.toString()),
-  "open and read": () => readEnvelope(bytes, "profiles/p", seals),
-};
 const rows = [];
-for (const [what, run] of Object.entries(work)) {
-  await times(2_000, run);
-  rows.push({ what, "median µs": Number(median(await times(2_000, run)).toFixed(1)) });
+
+/** Runs both in turn and changes who is first. A row with medians in µs, and of what each pair differs by. */
+async function compare(what, rounds, { plain, sealed }) {
+  const times = { plain: [], sealed: [] };
+  for (let i = 0; i < rounds; i += 1) {
+    const pair = [
+      ["plain", plain],
+      ["sealed", sealed],
+    ];
+    for (const [name, run] of i % 2 ? pair : pair.reverse()) {
+      const began = performance.now();
+      await run(i);
+      times[name].push(1_000 * (performance.now() - began));
+    }
+  }
+  const more = times.sealed.map((us, i) => us - times.plain[i]);
+  const ratio = times.sealed.map((us, i) => us / times.plain[i]);
+  const round = (us) => Number(us.toFixed(1));
+  rows.push({
+    what,
+    "plain µs": round(median(times.plain)),
+    "sealed µs": round(median(times.sealed)),
+    "more µs": round(median(more)),
+    ratio: Number(median(ratio).toFixed(2)),
+  });
 }
-const revisions = [];
-for (let i = 0; i < RECORDS; i += 1) revisions.push(await store.replace(profile(i, 0), 0));
-const first = (await store.readAll(now())).profiles[0].profile;
-let revision = revisions[0];
-// A report changes no token: one durable record. A refresh writes the counters too.
-let current = first;
-const commits = await times(COMMITS, async (i) => {
-  current = { ...current, proven: i % 2 === 0 };
+
+/** A document as the version before the seal wrote it. */
+function plainBytes(value, revision) {
+  const record = codec.encode(value);
+  return Buffer.from(JSON.stringify({ format: 1, seal: { algorithm: "none" }, revision, record }));
+}
+
+const first = profile(0, 0);
+const content = { record: codec.encode(first), revision: 1, generation: 1 };
+const bytes = writeEnvelope(content, "profiles/p", seals);
+const clear = plainBytes(first, 1);
+const memory = {
+  "encode and seal": {
+    plain: () => plainBytes(first, 1),
+    sealed: () => writeEnvelope(content, "profiles/p", seals),
+  },
+  "open and read": {
+    plain: () => JSON.parse(clear.toString()),
+    sealed: () => readEnvelope(bytes, "profiles/p", seals),
+  },
+};
+for (const [what, both] of Object.entries(memory)) {
+  await compare(what, 2_000, both);
+  // The first were to warm up.
+  rows.pop();
+  await compare(what, 2_000, both);
+}
+
+/** A durable commit without a seal: like the store's, the bytes are read again before they are written. */
+async function plainCommit(value, revision) {
+  const out = plainBytes(value, revision);
+  codec.decode(JSON.parse(out.toString()).record);
+  await writeDurable(join(home, "state", "plain.json"), out);
+}
+
+for (let i = 0; i < RECORDS; i += 1) await store.replace(profile(i, 0), 0);
+let revision = 1;
+let current = (await store.readAll(now())).profiles.find(({ profile: { id } }) => id === first.id).profile;
+const commit = async (change) => {
+  current = { ...current, ...change };
   revision = await store.replace(current, revision);
+};
+await compare("durable commit of a report", COMMITS, {
+  plain: (i) => plainCommit({ ...first, proven: i % 2 === 0 }, i + 1),
+  sealed: (i) => commit({ proven: i % 2 === 0 }),
 });
-const grants = await times(COMMITS, async (i) => {
-  current = { ...current, grant: profile(0, i + 1).grant, generation: current.generation + 1 };
-  revision = await store.replace(current, revision);
+// Writes the counters too, before anything is sent; with a grant they are written afterwards.
+const intent = (i) => ({ generation: 1, rotation: "strict", setAtMs: i, replay: 0, phase: "open" });
+await compare("durable commit of an intent", COMMITS, {
+  plain: (i) => plainCommit({ ...first, intent: intent(i) }, i + 1),
+  sealed: (i) => commit({ intent: intent(i) }),
 });
-const reads = await times(9, () => store.readAll(now()));
-rows.push({ what: "durable commit of a report", "median µs": Math.round(median(commits)) });
-rows.push({ what: "durable commit of a grant, with its counter", "median µs": Math.round(median(grants)) });
-rows.push({ what: `read ${RECORDS} records, each`, "median µs": Math.round(median(reads) / RECORDS) });
+delete current.intent;
+await compare("durable commit of a grant", COMMITS, {
+  plain: (i) => plainCommit(profile(0, i), i + 1),
+  sealed: (i) => commit({ grant: profile(0, i + 1).grant, generation: current.generation + 1 }),
+});
+mkdirSync(join(home, "plain"));
+const names = Array.from({ length: RECORDS }, (_, i) => join(home, "plain", `${i}`));
+for (const [i, name] of names.entries()) writeFileSync(name, plainBytes(profile(i, 0), 1));
+await compare(`read ${RECORDS} records`, 11, {
+  plain: () => {
+    const read = names.map((name) => readPrivate(name, clear.length * 2));
+    const records = read.map((one) => JSON.parse(one.toString()).record);
+    return records.map((record) => codec.decode(record));
+  },
+  sealed: () => store.readAll(now()),
+});
 show("seal", rows);
 await store.close();
 process.exit(0);

@@ -58,6 +58,11 @@ export class Counters {
     return this.#write();
   }
 
+  /** Resolves when nothing is being written. */
+  async idle(): Promise<void> {
+    while (this.#writing !== undefined) await (this.#waiting ?? this.#writing);
+  }
+
   async drop(profileId: string): Promise<void> {
     if (this.#revisions.delete(profileId)) await this.#write();
   }

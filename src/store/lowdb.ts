@@ -134,7 +134,11 @@ class OpenStore implements LowdbStore {
       // A report made during a refresh must not use up the space that waits for the new grant.
       const reserve = options.reserve === true || profile.intent?.phase === "open";
       await commit(document, { value: profile, revision: next, reserve });
-      if (isSpending(before?.value, profile)) await this.#counters.set(profile.id, next);
+      if (isSpending(before?.value, profile)) {
+        const counted = this.#counters.set(profile.id, next);
+        // Before a token is sent. Its answer need not wait: copies from before are told by this one already.
+        if (profile.intent?.phase === "open") await counted;
+      }
       return next;
     });
   }
@@ -190,6 +194,7 @@ class OpenStore implements LowdbStore {
     if (this.#closed) return;
     this.#closed = true;
     await this.#lanes.idle();
+    await this.#counters.idle();
     this.#lock.release();
   }
 

@@ -295,6 +295,14 @@ describe("a restored older copy", () => {
     ]);
   });
 
+  it("is told from before a token is sent: the counter is on the disk when the intent is", async () => {
+    await two();
+    const store = await open();
+    const intent = { generation: 1, rotation: "strict", setAtMs: 5, replay: 0, phase: "open" } as const;
+    await store.replace(profileWith({ intent }), 1);
+    expect(JSON.parse(readFileSync(`${directory}.counters`, "utf8")).profiles[WORK.id]).toBe(2);
+  });
+
   it("is told once: what is written on top of it is the newest", async () => {
     await restored();
     await (await open()).replace(profileWith({ restored: true }), 1);

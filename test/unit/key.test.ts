@@ -9,7 +9,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { commandKey } from "../../src/key/command.ts";
 import { fileKey } from "../../src/key/file.ts";
 import { fingerprints } from "../../src/key/fingerprint.ts";
@@ -123,6 +123,21 @@ describe("a key in the keyring", () => {
   test("needs its package only when it is used", async () => {
     const source = keyringKey(() => Promise.reject(new TypeError("loaded")));
     await expect(source.read(INSTALL)).rejects.toThrow("loaded");
+  });
+
+  test("is kept where it outlives a session and a reboot, not in the kernel's keyring", async () => {
+    const opened: unknown[][] = [];
+    vi.doMock("@napi-rs/keyring", () => ({
+      AsyncEntry: class {
+        constructor(...about: unknown[]) {
+          opened.push(about);
+        }
+        getPassword = async () => null;
+      },
+    }));
+    onTestFinished(() => vi.doUnmock("@napi-rs/keyring"));
+    expect(await keyringKey().read(INSTALL)).toBeUndefined();
+    expect(opened).toEqual([["auth-broker", INSTALL, { linux: { store: "secret-service" } }]]);
   });
 
   test("that is no key is an error", async () => {
