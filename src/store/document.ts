@@ -5,8 +5,8 @@ import { readPrivate, reserve, writeDurable } from "./private-file.ts";
 import type { Seals } from "./seals.ts";
 import { StoreError } from "./store.ts";
 
-/** How much larger than the present record the next one may be, if its space is reserved. */
-const ROOM_TO_GROW = 96 * 1024;
+/** How much larger than the present document the next one may be, if its space is reserved: 96 KiB of tokens in base64. */
+const ROOM_TO_GROW = 128 * 1024;
 const REPORT = "report this as a bug of auth-broker";
 
 /** Turns what the broker works with into JSON values and back. `decode` throws `Damage`. */

@@ -143,10 +143,9 @@ export class ProfileDocuments {
   }
 }
 
-/** Takes a step of reading for all documents with which nothing is wrong so far. */
+/** Takes a step of reading for all documents. One with which something is wrong has nothing for the next step. */
 function step(readings: readonly Reading[], take: (reading: Reading) => void): void {
   for (const reading of readings) {
-    if (reading.error !== undefined) continue;
     try {
       take(reading);
     } catch (error) {

@@ -100,11 +100,11 @@ describe("the files of the lowdb store", () => {
     expect(readdirSync(directory).sort()).toEqual(["lock", "profiles", "seal.json"]);
   });
 
-  it("keep room for the next record and 96 KiB more when that is asked for", async () => {
+  it("keep room for the next record and 96 KiB of tokens more when that is asked for", async () => {
     const store = await open();
     await store.replace(profileWith(), 0, { reserve: true });
     const record = statSync(join(profiles, WORK)).size;
-    expect(statSync(join(profiles, `${WORK}.spare`)).size).toBe(record + 96 * 1024);
+    expect(statSync(join(profiles, `${WORK}.spare`)).size).toBe(record + 128 * 1024);
     await store.replace(profileWith({ generation: 2 }), 1);
     expect(readdirSync(profiles)).toEqual([WORK]);
   });

@@ -1,4 +1,13 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -104,6 +113,18 @@ describe("the key", () => {
     expect(made).toEqual([]);
     expect(everything()).toEqual(before);
     expect(await generations(await open())).toEqual({ [WORK.id]: 1, [HOME.id]: 1 });
+  });
+
+  it("that is missing is not made anew where no record is left either", async () => {
+    await open();
+    await close();
+    const before = everything();
+    const source = memoryKey();
+    await expect(open({ keys: keysFrom(source) })).rejects.toMatchObject({
+      message: expect.stringContaining("is not there"),
+    });
+    expect(source.key).toBeUndefined();
+    expect(everything()).toEqual(before);
   });
 
   it("that cannot be had at the first start is made nowhere else, and nothing is written", async () => {
@@ -251,6 +272,16 @@ describe("a directory of an earlier version", () => {
     expect(told).toEqual([`${what}: 0 of 4 files`, `${what}: 3 of 4 files`, `${what}: 4 of 4 files`]);
     await reopen({ progress: (message) => told.push(message) });
     expect(told).toHaveLength(3);
+  });
+
+  it("hands out no record that lies in the place of another profile's, also once that is sealed", async () => {
+    former(HOME);
+    renameSync(pathOf(HOME.id), pathOf("openai-codex:elsewhere"));
+    for (const store of [await open(), await reopen()]) {
+      const { profiles, corrupt } = await store.readAll(FIXED_NOW);
+      expect(profiles.map(({ profile }) => profile.id)).toEqual([WORK.id]);
+      expect(corrupt).toMatchObject([{ cause: "it holds the record of another profile" }]);
+    }
   });
 
   it("once sealed, takes no record in the clear any more", async () => {
