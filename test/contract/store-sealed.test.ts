@@ -277,8 +277,8 @@ describe("a directory of an earlier version", () => {
   it("hands out no record that lies in the place of another profile's, also once that is sealed", async () => {
     former(HOME);
     renameSync(pathOf(HOME.id), pathOf("openai-codex:elsewhere"));
-    for (const store of [await open(), await reopen()]) {
-      const { profiles, corrupt } = await store.readAll(FIXED_NOW);
+    for (const start of [open, reopen]) {
+      const { profiles, corrupt } = await (await start()).readAll(FIXED_NOW);
       expect(profiles.map(({ profile }) => profile.id)).toEqual([WORK.id]);
       expect(corrupt).toMatchObject([{ cause: "it holds the record of another profile" }]);
     }
