@@ -104,7 +104,12 @@ function readAnswer(id: RequestId, result: Fields, error: unknown, isAwaited: bo
   if (threadId !== "" && model !== "") return { kind: "thread", threadId, model };
   if (!isAwaited) return undefined;
   const turnId = textOf(fieldsOf(result.turn).id);
-  return { kind: "answer", id, error: error === undefined ? undefined : textOf(fieldsOf(error).message), turnId };
+  return {
+    kind: "answer",
+    id,
+    error: error === undefined ? undefined : textOf(fieldsOf(error).message),
+    turnId,
+  };
 }
 
 function readTurn({ threadId, turn }: Fields): Said {
