@@ -9,6 +9,7 @@ import { type Address, addressText } from "./endpoint/address.ts";
 import { signOutHint } from "./import/sign-out.ts";
 import { fingerprints, installKey } from "./key.ts";
 import type { Notifier } from "./notify.ts";
+import { VERSION } from "./package.ts";
 import { ownPlaces, type Places } from "./places.ts";
 import { createFetch, type Fetch } from "./provider/fetch.ts";
 import {
@@ -27,7 +28,6 @@ import { loadDefinitions } from "./rpc/services.ts";
 import { closeAll, endpointPolicies, makeServers, openAll } from "./servers.ts";
 import { openLowdbStore } from "./store/lowdb.ts";
 import type { Store } from "./store/store.ts";
-import { VERSION } from "./version.ts";
 
 export interface DaemonOptions {
   /** Everything under one directory, as `AUTH_BROKER_HOME` does. Default: as the environment says. */

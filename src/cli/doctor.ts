@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../package.ts";
 import { CommandError, commandErrorOf } from "./command-error.ts";
 import { brokerChecks } from "./doctor-broker.ts";
 import { type Check, ok, warn } from "./doctor-check.ts";

@@ -1,5 +1,4 @@
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { kindOfPath, readJsonFile } from "../import/file.ts";
 import { openclawProgram } from "../openclaw/program.ts";
 import {
@@ -12,6 +11,7 @@ import {
 } from "../openclaw/routes.ts";
 import { type RouteSetup, setUp, takeOut } from "../openclaw/setup.ts";
 import { wrapperText } from "../openclaw/wrapper.ts";
+import { packageFile } from "../package.ts";
 import { CommandError, invalid } from "./command-error.ts";
 import { here } from "./here.ts";
 import { note, plain, print, printJson } from "./output.ts";
@@ -63,24 +63,22 @@ export async function setup(asked: string, options: SetupOptions): Promise<void>
 }
 
 function planOf(route: Route, { provider = {} }: SetupOptions, folder: string): RouteSetup {
-  const ours = (name: string) => fileURLToPath(import.meta.resolve(`./${name}`));
   const wrapper = (name: string, script: string, args: readonly string[]) => ({
     path: join(folder, name),
-    text: wrapperText(process.execPath, ours(script), args, process.env),
+    text: wrapperText(process.execPath, packageFile(script), args, process.env),
   });
   switch (route) {
     case "plugin":
       return {
         route,
-        patchOf: (before) =>
-          pluginPatch(fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, ""), before),
+        patchOf: (before) => pluginPatch(packageFile(".").replace(/[\\/]$/, ""), before),
       };
     case "secrets": {
-      const own = wrapper("secrets", "main.js", ["openclaw", "secrets"]);
+      const own = wrapper("secrets", "bin/auth-broker.js", ["openclaw", "secrets"]);
       return { route, wrapper: own, patchOf: () => secretsPatch(own.path, provider) };
     }
     case "codex": {
-      const own = wrapper("codex", "codex-main.js", []);
+      const own = wrapper("codex", "bin/auth-broker-codex.js", []);
       return { route, wrapper: own, patchOf: () => codexPatch(own.path) };
     }
   }

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../package.ts";
 import { commandErrorOf, isHelpShown } from "./command-error.ts";
 import { errorLine, errorLines } from "./error-text.ts";
 import { guardStreams, printError } from "./output.ts";

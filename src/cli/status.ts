@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { ProviderStatus, Status } from "../client/index.ts";
+import { localTime, moment } from "../client/when.ts";
 import { probe } from "../endpoint/probe.ts";
 import { toTwin } from "../rpc/json.ts";
 import { addressOf, answerJson, ask, dial } from "./call.ts";
@@ -8,7 +9,6 @@ import { paint, plain, print, printJson } from "./output.ts";
 import { allProfiles } from "./profile-pages.ts";
 import { profileTable, profileViews } from "./profile-view.ts";
 import { table } from "./table.ts";
-import { localTime, moment } from "./when.ts";
 
 const EXAMPLE = `
 With --json it is the numbers of each provider; \`auth-broker profiles --json\` has the profiles.

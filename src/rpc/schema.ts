@@ -1,4 +1,3 @@
-import { fileURLToPath } from "node:url";
 import {
   makeClientConstructor,
   type ServiceClientConstructor,
@@ -6,6 +5,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import protobuf, { type Field, type Method, type Type } from "protobufjs";
+import { packageFile } from "../package.ts";
 
 /**
  * A message as handlers and clients see it: a plain object with camelCase keys. Decoding fills in
@@ -49,7 +49,7 @@ const FILES = [
 const DECODING = { longs: Number, enums: String, defaults: true, arrays: true, objects: true, oneofs: true };
 
 const root = new protobuf.Root();
-root.resolvePath = (_origin, target) => fileURLToPath(new URL(`../../proto/${target}`, import.meta.url));
+root.resolvePath = (_origin, target) => packageFile(`proto/${target}`);
 let filesRead = 0;
 
 /**

@@ -1,6 +1,6 @@
-import { fileURLToPath } from "node:url";
 import type { ServiceDefinition, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
+import { packageFile } from "../package.ts";
 import { type Message, SERVICES, type ServiceName } from "./schema.ts";
 
 const FILES = [
@@ -32,7 +32,7 @@ export function serverDefinition(name: ServiceName): ServiceDefinition<UntypedSe
 /** Reads the files, once: 60 ms (measured). */
 export function loadDefinitions(): PackageDefinition {
   loaded ??= loadSync(FILES, {
-    includeDirs: [fileURLToPath(new URL("../../proto", import.meta.url))],
+    includeDirs: [packageFile("proto")],
     longs: Number,
     enums: String,
     defaults: true,

@@ -23,7 +23,7 @@ const GRANTED = {
   expires_in: 3600,
   note: PROVIDER_TEXT,
 };
-const MAIN = new URL("../../dist/cli/main.js", import.meta.url).pathname;
+const MAIN = new URL("../../bin/auth-broker.js", import.meta.url).pathname;
 
 /** A token endpoint that repeats whatever it is sent, in every way that an error can be told. */
 const answers: readonly ((echo: string) => {

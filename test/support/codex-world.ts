@@ -10,8 +10,8 @@ import { type Finished, type ProcessOptions, type Running, run, start } from "./
 import { startOnTerminal } from "./terminal.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
-const MAIN = join(ROOT, "dist/cli/main.js");
-export const DROP_IN = join(ROOT, "dist/cli/codex-main.js");
+const MAIN = join(ROOT, "bin/auth-broker.js");
+export const DROP_IN = join(ROOT, "bin/auth-broker-codex.js");
 const RELAY = join(import.meta.dirname, "loopback-relay.mjs");
 /** Where private homes are made. */
 export const HOMES = `/dev/shm/auth-broker-${process.geteuid?.()}`;
