@@ -38,9 +38,7 @@ describe.skipIf(!(await hasNamespaces()) || !hasTerminal)("OpenClaw without the 
 
     await w.openclaw("models auth --agent main logout authbroker:pool --yes");
     for (const way of ["secrets", "plugin"]) await w.cli(`openclaw setup ${way} --undo`, undefined, main);
-    await w.openclaw("config unset models.providers.authbroker");
-    await w.openclaw("config unset plugins.entries.authbroker");
-    await w.openclaw("models set own/m");
+    await w.forgetModel();
     expect(await w.state()).toEqual(before);
     expect(await w.ask()).toBe("hello from own");
   });
@@ -60,9 +58,7 @@ describe.skipIf(!(await hasNamespaces()) || !hasTerminal)("OpenClaw without the 
 
     await w.openclaw("models auth --agent main logout authbroker:pool --yes");
     await w.openclaw("plugins uninstall authbroker --force");
-    await w.openclaw("config unset models.providers.authbroker");
-    await w.openclaw("config unset plugins.entries.authbroker");
-    await w.openclaw("models set own/m");
+    await w.forgetModel();
     expect(await w.state()).toEqual(before);
     expect(await w.ask()).toBe("hello from own");
   });
@@ -97,20 +93,38 @@ async function withOwnLogin(program: OpenclawProgram) {
       return JSON.parse(stdout).payloads[0].text;
     },
     logIn: async () => logIn(await place.onTerminal(`models auth --agent main ${LOGIN.join(" ")}`), baseUrl),
+    /** What the login wrote, as the README takes it out. */
+    async forgetModel() {
+      for (const path of ["models.providers.authbroker", "plugins.entries.authbroker"])
+        await place.openclaw(`config unset ${path}`);
+      await place.openclaw('config unset agents.defaults.models["authbroker/gpt-5.4"]');
+      await place.openclaw("config set agents.defaults.model.primary own/m");
+    },
     /** All that OpenClaw keeps of settings, plugins and logins, but for times. */
     async state() {
       const { meta, ...settings } = JSON.parse(await readFile(config, "utf8"));
       const { plugins } = JSON.parse(await place.openclaw("plugins list --json"));
+      const { order } = JSON.parse(
+        await place.openclaw("models auth order get --agent main --provider own --json"),
+      );
       return {
-        settings,
+        settings: withoutEmpty(settings),
         plugins: plugins
           .map(({ id, enabled }: { id: string; enabled: boolean }) => `${id} ${enabled}`)
           .sort(),
         logins: JSON.parse(await place.openclaw("models auth list --json")).profiles,
-        order: JSON.parse(await place.openclaw("models auth order get --agent main --provider own --json")),
+        order,
       };
     },
   };
+}
+
+/** OpenClaw leaves the last object around a value that it takes out. */
+function withoutEmpty(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  const parts = Object.entries(value).map(([key, part]) => [key, withoutEmpty(part)] as const);
+  const kept = parts.filter(([, part]) => part !== undefined);
+  return kept.length === 0 ? undefined : Object.fromEntries(kept);
 }
 
 /** The package as npm packs it, built already. Gives the path. */
@@ -125,7 +139,7 @@ async function installedIn(place: string): Promise<string> {
   const quiet = ["--no-audit", "--no-fund", "--prefer-offline"];
   const args = ["install", ...quiet, "--prefix", join(place, "lib"), await packedIn(place)];
   expect(await run("npm", args)).toMatchObject({ code: 0 });
-  return join(place, "lib/node_modules/auth-broker/dist/cli/main.js");
+  return join(place, "lib/node_modules/auth-broker/bin/auth-broker.js");
 }
 
 async function backendFor(place: OpenclawPlace): Promise<{ backend: OpenclawBackend; baseUrl: string }> {
