@@ -31,8 +31,8 @@ export class GoingOn {
   readonly #held = new Map<string, Buffer[]>();
   /** By the server's name of a turn the client's. */
   readonly #names = new Map<string, string>();
-  /** By the id of our own request the turn that it goes on with. */
-  readonly #asked = new Map<unknown, string>();
+  /** By the id of our own request the turn that it goes on with, as the client names it. */
+  readonly #asked = new Map<unknown, { readonly threadId: string; readonly turnId: string }>();
 
   /** Who the client is. */
   client(name: string): void {
@@ -57,10 +57,11 @@ export class GoingOn {
     return true;
   }
 
-  /** What was kept, for the client after all. */
+  /** The turn has ended for the client too. Gives what was kept. */
   release(threadId: string): readonly Buffer[] {
     const lines = this.#held.get(threadId) ?? [];
     this.#held.delete(threadId);
+    this.#running.delete(threadId);
     return lines;
   }
 
@@ -79,17 +80,18 @@ export class GoingOn {
 
   /** Our own request with which a turn goes on. */
   request(id: string, { threadId, turnId }: Ended): string {
-    this.#asked.set(id, this.#names.get(turnId) ?? turnId);
+    this.#asked.set(id, { threadId, turnId: this.#names.get(turnId) ?? turnId });
     const { params } = this.#running.get(threadId) ?? {};
     return `${JSON.stringify({ id, method: "turn/start", params })}\n`;
   }
 
-  /** The server's answer to that: the turn has gone on under another name. */
+  /** The server's answer to that: the turn has gone on under another name, and what was kept is void. */
   answered(id: unknown, turnId: string): void {
-    const told = this.#asked.get(id);
+    const asked = this.#asked.get(id);
     this.#asked.delete(id);
-    if (told === undefined || turnId === "") return;
-    this.#names.set(turnId, told);
+    if (asked === undefined || turnId === "") return;
+    this.#held.delete(asked.threadId);
+    this.#names.set(turnId, asked.turnId);
     const [oldest] = this.#names.keys();
     if (this.#names.size > MOST_NAMES && oldest !== undefined) this.#names.delete(oldest);
   }

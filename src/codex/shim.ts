@@ -266,7 +266,6 @@ export class Shim {
       const id = this.#nextId();
       const error = await this.#ask(id, this.#goingOn.request(id, ended));
       if (error !== undefined) throw new Error(error);
-      this.#goingOn.release(threadId);
     } catch {
       this.#release(threadId);
       await write(this.#ends.client.output, this.#goingOn.toClient(line));
