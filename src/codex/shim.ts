@@ -243,7 +243,7 @@ export class Shim {
     const { threadId, isOver, error } = ended;
     const granted = this.#turns.get(threadId) ?? this.#loan.current;
     this.#turns.delete(threadId);
-    if (granted !== undefined && this.#state === "ours") {
+    if (granted !== undefined && this.#state !== "theirs") {
       const model = this.#models.get(threadId);
       this.#loan.report({ granted, model, windows: this.#windows, isOver, error });
       if (this.#goingOn.mayGoOn(ended, granted.lease.profile)) {
