@@ -8,7 +8,7 @@ import { credentials } from "@grpc/grpc-js";
 import { clientConstructor, SERVICES } from "../dist/rpc/schema.js";
 
 process.setMaxListeners(0);
-const MAIN = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+const MAIN = fileURLToPath(new URL("../bin/auth-broker.js", import.meta.url));
 
 /** A temporary directory that goes with the process. */
 export function temporaryHome() {

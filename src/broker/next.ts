@@ -52,6 +52,8 @@ export function unavailabilityOf(failure: Failure): Unavailability | undefined {
       };
     case "client_forbidden":
       return { reason: "CLIENT_FORBIDDEN", message: describe(failure), profiles: [] };
+    case "store_unavailable":
+      return { reason: "STORE_UNAVAILABLE", message: describe(failure), help: failure.mend, profiles: [] };
     case "store_corrupt":
       return { reason: "PROFILE_BLOCKED", message: describe(failure), profiles: [] };
     default:

@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import type { Line } from "../audit/line.ts";
 import type { Break, Verified } from "../audit/read.ts";
+import { localTime } from "../client/when.ts";
 import { CommandError, invalid } from "./command-error.ts";
 import { here } from "./here.ts";
 import { jsonOption } from "./options.ts";
 import { note, plain, print, printJsonLine, readerGone } from "./output.ts";
-import { localTime } from "./when.ts";
 
 const EXAMPLE = `
 Reads the files in the state directory, with or without a running broker. A line stands for all that was the same within

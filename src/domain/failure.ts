@@ -49,8 +49,8 @@ export interface ProfileReason {
 
 /** No profile is usable now: why, for each, and when to come back. */
 export interface Unavailability {
-  /** The last two only where a report asked for the next credential too. */
-  readonly reason: UnavailableReason | "ENDPOINT_LIMIT" | "CLIENT_FORBIDDEN";
+  /** The last three only in a watch, or where a report asked for the next credential too. */
+  readonly reason: UnavailableReason | "ENDPOINT_LIMIT" | "CLIENT_FORBIDDEN" | "STORE_UNAVAILABLE";
   readonly message: string;
   /** Wall-clock moment of the earliest return, if one is known. */
   readonly retryAtMs?: number;
