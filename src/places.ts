@@ -77,7 +77,8 @@ export function places(around: Surroundings): Places {
     keyFile: roots.keyFile,
     countersFile: `${roots.keyFile}.counters`,
     stateDir: roots.stateDir,
-    auditDir: pathOf(around.platform).join(roots.stateDir, "audit"),
+    // Beside the state: a copy of the state stays a copy of what it was, whatever was asked.
+    auditDir: pathOf(around.platform).join(roots.stateDir, "..", "audit"),
     runDir: roots.runDir,
     agentAddress: address("AUTH_BROKER_SOCKET", "agent"),
     adminAddress: address("AUTH_BROKER_ADMIN_SOCKET", "admin"),

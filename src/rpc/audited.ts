@@ -18,6 +18,8 @@ const ACTIONS: Readonly<Record<string, string>> = {
   CancelLogin: "login_cancel",
   Logout: "logout",
   ReturnProfile: "return",
+  LockStore: "lock",
+  UnlockStore: "unlock",
 };
 /** Whether a call of that path is written down when it succeeds. */
 export function isNoted(path: string): boolean {

@@ -8,7 +8,7 @@ import { start } from "../support/process.mjs";
 import { serving } from "../support/serving.ts";
 
 const canBeOther = mayBeOther();
-const fileOf = (cli: Cli) => join(cli.home, "state", "audit", "audit.jsonl");
+const fileOf = (cli: Cli) => join(cli.home, "audit", "audit.jsonl");
 
 async function lines(cli: Cli): Promise<Record<string, unknown>[]> {
   const { stdout } = await cli("audit --json --last 0");

@@ -220,6 +220,9 @@ describe("with a token in every field where none belongs, and at a token endpoin
     codex: [],
     openclaw: ["openclaw --help"],
     audit: ["audit --last 0", "audit --json --last 0", "audit verify"],
+    key: ["key show", "key show --json", ["key restore", WRONG]],
+    lock: ["lock"],
+    unlock: ["unlock"],
     doctor: ["doctor", "doctor --json"],
     config: ["config check", "config paths", "config schema"],
   };
@@ -272,7 +275,7 @@ describe("afterwards", () => {
     );
     for (const name of files)
       if (MARKS.test(readFileSync(join(cli.home, name), "latin1"))) holders.push(name);
-    expect(files.some((name) => name.startsWith("state/audit/"))).toBe(true);
+    expect(files.some((name) => name.startsWith("audit/"))).toBe(true);
     for (const name of holders) expect(name).toMatch(/^state\/profiles\//);
   });
 

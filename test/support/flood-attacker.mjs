@@ -84,13 +84,19 @@ const ATTACKS = {
     });
   },
   async resets() {
-    let made = session();
-    keep(200, () => {
-      if (made.closed || made.destroyed) made = session();
-      const stream = request(made, true);
-      stream.close(constants.NGHTTP2_CANCEL);
-      return stream;
-    });
+    const one = () => {
+      const made = session();
+      made.once("connect", () => {
+        const more = () => {
+          if (made.closed || made.destroyed) return;
+          for (let i = 0; i < 50; i += 1) request(made, true).close(constants.NGHTTP2_CANCEL);
+          setImmediate(more);
+        };
+        more();
+      });
+      made.once("close", () => setTimeout(one, 5));
+    };
+    one();
   },
   async crowd() {
     for (let i = 0; i < 1_000; i += 1) {

@@ -31,6 +31,8 @@ describe("an empty object", () => {
       providers: new Map(),
       settings: DEFAULT_SETTINGS,
       endpoints: [],
+      hardening: "standard",
+      audit: { fileBytes: 8 * 1024 * 1024, files: 8 },
       rules: [],
       key: { source: "file" },
       network: {},
