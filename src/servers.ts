@@ -3,7 +3,6 @@ import type { Broker } from "./broker/broker.ts";
 import type { Config } from "./config.ts";
 import type { Address } from "./endpoint/address.ts";
 import { EndpointError } from "./endpoint/error.ts";
-import { Fairness } from "./endpoint/fairness.ts";
 import { REQUEST_DEADLINE_MS, serverOptions, UNREAD_LIMITS } from "./endpoint/limits.ts";
 import { type Listener, listen } from "./endpoint/listener.ts";
 import { OpenStreams } from "./endpoint/open-streams.ts";
@@ -17,6 +16,7 @@ import {
   socketMode,
 } from "./endpoint/policy.ts";
 import { receiveDeadline } from "./endpoint/receive-deadline.ts";
+import { ResetFloods } from "./endpoint/reset-floods.ts";
 import { startTimer } from "./endpoint/timer.ts";
 import type { Places } from "./places.ts";
 import { noteCutOff } from "./rpc/audited.ts";
@@ -72,11 +72,7 @@ export function makeServers(
     SERVICES.reflectionAlpha,
   ];
   // How long a peer takes to read is a matter of real time.
-  const streams = new OpenStreams(
-    UNREAD_LIMITS,
-    startTimer,
-    new Fairness(serverOptions["grpc.max_concurrent_streams"]),
-  );
+  const streams = new OpenStreams(UNREAD_LIMITS, startTimer, new ResetFloods());
   const make = (own: typeof agentServices, names: readonly string[]): Server => {
     const server = new Server({
       ...serverOptions,

@@ -1,7 +1,7 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
-import type { Fairness } from "./fairness.ts";
 import type { Identity } from "./peer.ts";
+import type { ResetFloods } from "./reset-floods.ts";
 import type { StartTimer } from "./timer.ts";
 
 /** What answers that nobody reads may cost. */
@@ -33,13 +33,13 @@ export class OpenStreams {
   readonly #limits: UnreadLimits;
   readonly #startTimer: StartTimer;
   readonly #sockets = new Map<string, Socket>();
-  readonly #fairness: Fairness;
+  readonly #floods: ResetFloods;
   /** Oldest first. */
   readonly #unread = new Map<ServerHttp2Stream, Answer>();
   #unreadBytes = 0;
 
-  constructor(limits: UnreadLimits, startTimer: StartTimer, fairness: Fairness) {
-    this.#fairness = fairness;
+  constructor(limits: UnreadLimits, startTimer: StartTimer, floods: ResetFloods) {
+    this.#floods = floods;
     this.#limits = limits;
     this.#startTimer = startTimer;
   }
@@ -49,27 +49,27 @@ export class OpenStreams {
     this.#sockets.set(peer, socket);
     socket.once("close", () => {
       this.#sockets.delete(peer);
-      this.#fairness.gone(peer);
+      this.#floods.gone(peer);
     });
   }
 
   /** Whether the connection that `getPeer()` names so has a call that is not over. */
   has(peer: string): boolean {
-    return this.#fairness.has(peer);
+    return this.#floods.has(peer);
   }
 
   /** Whether that process is to stay out for a while. */
   refuses(identity: Identity): boolean {
-    return this.#fairness.refuses(identity);
+    return this.#floods.refuses(identity);
   }
 
   /** A call has begun. */
   opened(stream: ServerHttp2Stream, peer: string): void {
-    this.#fairness.began(stream, peer);
+    this.#floods.began(stream, peer);
     stream.once("close", () => {
       this.#taken(stream);
       const isReset = stream.rstCode === constants.NGHTTP2_CANCEL;
-      if (this.#fairness.ended(stream, peer, isReset)) this.#hangUp(peer);
+      if (this.#floods.ended(stream, peer, isReset)) this.#hangUp(peer);
     });
   }
 

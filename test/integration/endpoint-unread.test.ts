@@ -4,9 +4,9 @@ import { readFileSync } from "node:fs";
 import { constants } from "node:http2";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { Fairness } from "../../src/endpoint/fairness.ts";
 import { OpenStreams } from "../../src/endpoint/open-streams.ts";
 import { receiveDeadline } from "../../src/endpoint/receive-deadline.ts";
+import { ResetFloods } from "../../src/endpoint/reset-floods.ts";
 import { startTimer } from "../../src/endpoint/timer.ts";
 import { clientOf, open, ownDirectory } from "../support/endpoint-fixture.ts";
 import { http2BelowGrpc } from "../support/http2-below-grpc.ts";
@@ -18,7 +18,7 @@ const MIB = 1024 * 1024;
 async function opened(bytes: number) {
   const path = join(ownDirectory(), "agent.sock");
   const timers = new ManualTimers();
-  const streams = new OpenStreams({ afterMs: 10_000, bytes }, timers.start, new Fairness(2_048));
+  const streams = new OpenStreams({ afterMs: 10_000, bytes }, timers.start, new ResetFloods());
   const interceptors = [receiveDeadline(10_000, startTimer, streams)];
   return { ...(await open(path, { streams }, { interceptors })), path, timers };
 }
