@@ -2,7 +2,7 @@ import type { ServerHttp2Stream } from "node:http2";
 import { connectionOf, type Identity } from "./peer.ts";
 
 /** What is reset sooner than this after it began was not waited for. */
-const RAPID_MS = 100;
+const RAPID_MS = 1_000;
 /**
  * More of that within ten seconds than honest clients have reasons for. Node stops reading a connection at a thousand,
  * and its descriptor stays (measured with 20).

@@ -256,7 +256,9 @@ describe("afterwards", () => {
       const isGiven = handOut.test(from);
       expect(text.includes(ID_TOKEN.slice(0, 14)) && !isGiven, `${from}: id token`).toBe(false);
       expect(text.includes(ACCESS.slice(0, 14)) && !isGiven, `${from}: access token`).toBe(false);
-      if (from.startsWith("command ")) expect(text, from).not.toContain(WRONG);
+      // Where the stray one was put as a key, these give it out, as they should.
+      const isGivenOut = /^command (?:acquire|token)$/.test(from);
+      if (from.startsWith("command ") && !isGivenOut) expect(text, from).not.toContain(WRONG);
     }
     expect([...heard.keys()].length).toBeGreaterThan(40);
   });

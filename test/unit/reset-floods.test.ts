@@ -48,7 +48,7 @@ describe("a connection that resets what it has just begun, again and again,", ()
     const one = connection(1);
     const waiting = one.calls(1_000);
     expect(floods.has(one.peer)).toBe(true);
-    nowMs += 200;
+    nowMs += 1_200;
     expect(one.end(waiting, true)).toBe(false);
     expect(floods.has(one.peer)).toBe(false);
     for (let i = 0; i < 50; i += 1, nowMs += 1_000) expect(one.end(one.calls(70), true)).toBe(false);
