@@ -18,7 +18,7 @@ export interface ListenOptions {
   /** Gets the connections; made with `serverOptions` and `receiveDeadline`, and shut down by its owner. */
   readonly server: GrpcServer;
   /** Knows which connections have a call open: those are not given up for new ones. */
-  readonly streams: Pick<OpenStreams, "connected" | "has" | "refuses">;
+  readonly streams: Pick<OpenStreams, "connected" | "has">;
   readonly mode: SocketMode;
   /** The policy names programs. Default: it does not. */
   readonly needsProgram?: boolean;
@@ -129,7 +129,7 @@ function acceptor(options: ListenOptions, sockets: Map<Socket, string>): (socket
     const identity = identify(socket, gate);
     count += 1;
     const isAdmitted = admit(identity);
-    if (!isAdmitted || streams.refuses(identity) || !hasRoom()) {
+    if (!isAdmitted || !hasRoom()) {
       socket.destroy();
       if (!isAdmitted) options.onCutOff?.({ ...identity, endpoint: name, number: count });
       return;

@@ -1,6 +1,5 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
-import type { Identity } from "./peer.ts";
 import type { ResetFloods } from "./reset-floods.ts";
 import type { StartTimer } from "./timer.ts";
 
@@ -56,11 +55,6 @@ export class OpenStreams {
   /** Whether the connection that `getPeer()` names so has a call that is not over. */
   has(peer: string): boolean {
     return this.#floods.has(peer);
-  }
-
-  /** Whether that process is to stay out for a while. */
-  refuses(identity: Identity): boolean {
-    return this.#floods.refuses(identity);
   }
 
   /** A call has begun. */

@@ -1,5 +1,4 @@
 import type { ServerHttp2Stream } from "node:http2";
-import { connectionOf, type Identity } from "./peer.ts";
 
 /** What is reset sooner than this after it began was not waited for. */
 const RAPID_MS = 1_000;
@@ -9,9 +8,6 @@ const RAPID_MS = 1_000;
  */
 const MOST_RESETS = 800;
 const RESETS_WITHIN_MS = 10_000;
-/** For so long a process that did that is not let in again; doubled each time. */
-const HELD_MS = 1_000;
-const LONGEST_HELD_MS = 60_000;
 
 interface Traffic {
   /** Open streams with the moment at which they began. */
@@ -24,7 +20,6 @@ interface Traffic {
 export class ResetFloods {
   readonly #nowMs: () => number;
   readonly #traffic = new Map<string, Traffic>();
-  readonly #held = new Map<string, { untilMs: number; forMs: number }>();
 
   constructor(nowMs: () => number = () => performance.now()) {
     this.#nowMs = nowMs;
@@ -33,13 +28,6 @@ export class ResetFloods {
   /** Whether the connection has a call that is not over. */
   has(peer: string): boolean {
     return (this.#traffic.get(peer)?.streams.size ?? 0) > 0;
-  }
-
-  /** Whether this process is to stay out for a while. */
-  refuses(identity: Identity): boolean {
-    if (this.#held.size === 0) return false;
-    const held = this.#held.get(processOf(identity));
-    return held !== undefined && held.untilMs > this.#nowMs();
   }
 
   began(stream: ServerHttp2Stream, peer: string): void {
@@ -64,27 +52,11 @@ export class ResetFloods {
       traffic.resetsSinceMs = nowMs;
     }
     traffic.resets += 1;
-    if (traffic.resets !== MOST_RESETS) return false;
-    this.#hold(peer, nowMs);
-    return true;
+    return traffic.resets === MOST_RESETS;
   }
 
   /** The connection is gone. */
   gone(peer: string): void {
     this.#traffic.delete(peer);
   }
-
-  #hold(peer: string, nowMs: number): void {
-    const key = processOf(connectionOf(peer) ?? {});
-    if (key === "") return;
-    for (const [other, { untilMs, forMs }] of this.#held)
-      if (untilMs + forMs < nowMs) this.#held.delete(other);
-    const forMs = Math.min((this.#held.get(key)?.forMs ?? HELD_MS / 2) * 2, LONGEST_HELD_MS);
-    this.#held.set(key, { untilMs: nowMs + forMs, forMs });
-  }
-}
-
-/** Empty if the system does not tell. */
-function processOf({ pid, program }: Identity): string {
-  return pid === undefined ? "" : `${pid} ${program?.start}`;
 }
