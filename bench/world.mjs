@@ -8,7 +8,8 @@ import { credentials } from "@grpc/grpc-js";
 import { clientConstructor, SERVICES } from "../dist/rpc/schema.js";
 
 process.setMaxListeners(0);
-const MAIN = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+/** The built command line. */
+export const MAIN = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 
 /** A temporary directory that goes with the process. */
 export function temporaryHome() {
