@@ -11,6 +11,8 @@ process.setMaxListeners(0);
 /** The built command line. */
 export const MAIN = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 
+const BARE = fileURLToPath(new URL("./bare-server.mjs", import.meta.url));
+
 /** A temporary directory that goes with the process. */
 export function temporaryHome() {
   const home = mkdtempSync(join(tmpdir(), "auth-broker-bench-"));
@@ -35,7 +37,9 @@ export function startProgram(file, args = [], env = {}) {
 
 /** `auth-broker serve` on a home; resolves when its health says SERVING. */
 export async function startBroker(home) {
-  const child = spawn(process.execPath, [MAIN, "serve"], {
+  // Such as `--cpu-prof --cpu-prof-dir=DIR`, to see what the broker does meanwhile.
+  const options = process.env.BENCH_BROKER_OPTIONS?.split(" ") ?? [];
+  const child = spawn(process.execPath, [...options, MAIN, "serve"], {
     env: { ...process.env, AUTH_BROKER_HOME: home },
     stdio: ["ignore", "ignore", process.env.BENCH_LOG ? "inherit" : "ignore"],
   });
@@ -51,6 +55,24 @@ export function client(home, service, endpoint = "agent") {
     "grpc.max_reconnect_backoff_ms": 20,
     "grpc.min_reconnect_backoff_ms": 10,
   });
+}
+
+/** Ends a program in good order. */
+export function stop(child) {
+  return new Promise((resolve) => {
+    child.once("exit", resolve);
+    child.kill("SIGTERM");
+  });
+}
+
+/** A bare server in a process of its own that sends one answer. */
+export async function startBare(home, answer) {
+  const socket = join(home, "bare.sock");
+  return { socket, bare: await startProgram(BARE, [socket, JSON.stringify(answer)]) };
+}
+
+export function bareClient(socket) {
+  return new (clientConstructor(SERVICES.credential))(`unix:${socket}`, credentials.createInsecure());
 }
 
 export function call(client, method, request, timeoutMs = 60_000) {

@@ -8,7 +8,7 @@ interface Compiler {
 }
 
 /**
- * Lets Node keep what it compiles, for whatever is imported from here on: 12 % of the time of `token` (Node
+ * Lets Node keep what it compiles, for whatever is imported from here on: 12 % of the CPU time of `token` (Node
  * 24, measured). The directory is the user's alone, because what lies there is run; Node's own choice would
  * be one in the directory for temporary files. Never throws: without it a command is slower and no worse.
  */

@@ -61,10 +61,11 @@ export function credentialService(desk: Desk, broker: Broker): Service {
         const handout = broker.acquire(request, info.caller, patience(info, maxWaitMs));
         return handout instanceof Promise ? handout.then(writeHandout) : writeHandout(handout);
       }),
-      WatchCredential: stream(desk, async function* (message, info) {
-        for await (const next of broker.watch(readWatch(message), info.caller, info.signal))
-          yield writeNext(next);
-      }),
+      WatchCredential: stream(
+        desk,
+        (message, { caller, signal }) => broker.watch(readWatch(message), caller, signal),
+        writeNext,
+      ),
       ReportOutcome: unary(desk, async (message, info) => {
         const now = broker.ctx.clock.now();
         const answer = await broker.report(readReport(message, now.wallMs), info.caller, patience(info, 0));
@@ -169,15 +170,11 @@ export function profileService(desk: Desk, broker: Broker): Service {
       RefreshProfile: unary(desk, async (message, { caller, signal }) =>
         shown(await refreshNow(ctx, readProfileId(message), caller, signal)),
       ),
-      WatchProfiles: stream(desk, async function* (message, { signal }) {
-        for await (const { profiles, removed, snapshot } of watchProfiles(
-          ctx,
-          readAnyProvider(message),
-          signal,
-        )) {
-          yield { profiles: profiles.map(writeProfile), removed, snapshot };
-        }
-      }),
+      WatchProfiles: stream(
+        desk,
+        (message, { signal }) => watchProfiles(ctx, readAnyProvider(message), signal),
+        ({ profiles, removed, snapshot }) => ({ profiles: profiles.map(writeProfile), removed, snapshot }),
+      ),
     },
   };
 }

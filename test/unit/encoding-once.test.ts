@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { SERVICES } from "../../src/rpc/schema.ts";
+import { messageType, SERVICES } from "../../src/rpc/schema.ts";
 import { encodingOnce, serverDefinition } from "../../src/rpc/services.ts";
 
 const acquire = serverDefinition(SERVICES.credential).AcquireCredential;
@@ -20,6 +20,27 @@ test("an answer that is put together of parts reads back as the whole", () => {
       acquire?.responseDeserialize(whole({ lease: lease(leaseId), credential })),
     );
   }
+});
+
+test.each([[1], [20_000]])(
+  "a watch's grant, put together of parts, reads back as the whole (%i bytes)",
+  (length) => {
+    const watch = serverDefinition(SERVICES.credential).WatchCredential;
+    const large = { ...credential, baseUrl: "x".repeat(length) };
+    const bytes = watch?.responseSerialize({ granted: { lease: lease("one"), credential: large } }) as Buffer;
+    const read = watch?.responseDeserialize(bytes);
+    expect(read).toMatchObject({ state: "granted", granted: { lease: lease("one"), credential: large } });
+    const unavailable = { reason: "NO_PROFILE", message: "none" };
+    const other = watch?.responseSerialize({ unavailable }) as Buffer;
+    expect(watch?.responseDeserialize(other)).toMatchObject({ state: "unavailable", unavailable });
+  },
+);
+
+test("a watch's grant has the fields of an acquire's answer", () => {
+  const fields = (name: string) =>
+    messageType(`authbroker.v1.${name}`).fieldsArray.map(({ name, id, type }) => ({ name, id, type }));
+  expect(fields("Granted")).toEqual(fields("AcquireCredentialResponse"));
+  expect(messageType("authbroker.v1.WatchCredentialResponse").fields.granted?.id).toBe(1);
 });
 
 test("an object is encoded once, another one with other content anew", () => {
