@@ -7,6 +7,7 @@ import {
   bareClient,
   call,
   client,
+  cpuMs,
   median,
   quantile,
   show,
@@ -77,13 +78,28 @@ async function spreading(watchers) {
   const floor = await crowd(floorClient, watchers);
   const ownMs = [];
   const bareMs = [];
+  const cpu = { own: 0, bare: 0 };
+  const spent = async (what, server, work) => {
+    const before = cpuMs(server);
+    const ms = await work();
+    cpu[what] += cpuMs(server) - before;
+    return ms;
+  };
   for (let round = -3; round < ROUNDS; round += 1) {
-    const { lease } = await call(agent, "AcquireCredential", { provider: CODEX });
-    const a = await own.timed({ leaseId: lease.leaseId, outcome: "OUTCOME_USAGE_LIMIT" });
-    const back = own.everybody();
-    await call(admin, "ClearCooldown", { profile: lease.profile });
-    await back;
-    const b = await floor.timed({});
+    if (round === 0) Object.assign(cpu, { own: 0, bare: 0 });
+    // Two changes for everybody on either side: away and back.
+    const a = await spent("own", broker, async () => {
+      const { lease } = await call(agent, "AcquireCredential", { provider: CODEX });
+      const ms = await own.timed({ leaseId: lease.leaseId, outcome: "OUTCOME_USAGE_LIMIT" });
+      const back = own.everybody();
+      await call(admin, "ClearCooldown", { profile: lease.profile });
+      await back;
+      return ms;
+    });
+    const b = await spent("bare", bare, async () => {
+      await floor.timed({});
+      return await floor.timed({});
+    });
     if (round < 0) continue;
     ownMs.push(a);
     bareMs.push(b);
@@ -98,6 +114,7 @@ async function spreading(watchers) {
     "p99 ms": ms(ownMs, 0.99),
     "bare p50 ms": ms(bareMs, 0.5),
     "bare p99 ms": ms(bareMs, 0.99),
+    "CPU ratio": Number((cpu.own / cpu.bare).toFixed(2)),
     "ratio p50": Number(median(ownMs.map((one, i) => one / bareMs[i])).toFixed(2)),
     "ratio p99": Number((quantile(ownMs, 0.99) / quantile(bareMs, 0.99)).toFixed(2)),
   };

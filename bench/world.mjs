@@ -1,6 +1,6 @@
 // What the benchmarks share: a broker in a process of its own, profiles in it, and plain statistics.
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -55,6 +55,17 @@ export function client(home, service, endpoint = "agent") {
     "grpc.max_reconnect_backoff_ms": 20,
     "grpc.min_reconnect_backoff_ms": 10,
   });
+}
+
+/** CPU time that a process has used so far, in milliseconds; Linux only, to 10 ms. */
+export function cpuMs({ pid }) {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+/** Memory of a process in MiB; Linux only. */
+export function rssMiB({ pid }) {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
 }
 
 /** Ends a program in good order. */

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import { joined, partOnce } from "../../src/rpc/encoding-once.ts";
 import { messageType, SERVICES } from "../../src/rpc/schema.ts";
-import { encodingOnce, serverDefinition } from "../../src/rpc/services.ts";
+import { serverDefinition } from "../../src/rpc/services.ts";
 
 const acquire = serverDefinition(SERVICES.credential).AcquireCredential;
 const whole = (message: object): Buffer => {
@@ -45,10 +46,12 @@ test("a watch's grant has the fields of an acquire's answer", () => {
 
 test("an object is encoded once, another one with other content anew", () => {
   const encoded: object[] = [];
-  const serialize = encodingOnce("part", (message) => {
-    encoded.push(message);
-    return Buffer.from(JSON.stringify(message));
-  });
+  const serialize = joined(
+    partOnce("part", (message) => {
+      encoded.push(message);
+      return Buffer.from(JSON.stringify(message));
+    }),
+  );
   const part = { a: 1 };
   expect(String(serialize({ n: 1, part }))).toBe('{"n":1}{"part":{"a":1}}');
   expect(String(serialize({ n: 2, part }))).toBe('{"n":2}{"part":{"a":1}}');
@@ -57,7 +60,7 @@ test("an object is encoded once, another one with other content anew", () => {
 });
 
 test("a message without the part is encoded as it is", () => {
-  const serialize = encodingOnce("part", (message) => Buffer.from(JSON.stringify(message)));
+  const serialize = joined(partOnce("part", (message) => Buffer.from(JSON.stringify(message))));
   expect(String(serialize({ n: 1, part: null }))).toBe('{"n":1,"part":null}');
   expect(String(serialize({ n: 1 }))).toBe('{"n":1}');
 });
