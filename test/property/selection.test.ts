@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { judge, type Request } from "../../src/domain/candidate.ts";
 import { decidingFor } from "../../src/domain/cooldown.ts";
 import { explain } from "../../src/domain/explain.ts";
-import { arrange, isCorrupt, type Pool, STRATEGIES } from "../../src/domain/pool.ts";
+import { arrange, isCorrupt, type Pool, reseated, STRATEGIES } from "../../src/domain/pool.ts";
 import { type Scene, select } from "../../src/domain/selection.ts";
 import type { Now } from "../../src/domain/time.ts";
 import { isGoodFor } from "../../src/domain/token.ts";
@@ -162,6 +162,38 @@ describe("selection", () => {
       const isBanned = s.pool.seats.some((seat) => seat.isHeld);
       const again = { ...s, pool: isBanned ? s.pool : arrange(s.pool.rules, profiles, s.order, undefined) };
       expect(choose(again)).toEqual(choose(s));
+    });
+  });
+
+  test("a turn goes to the first after the last that may serve, whoever else there is", () => {
+    check((s) => {
+      const { rules, seats, hasSubscription } = s.pool;
+      if (rules.strategy !== "round_robin" || s.request.profile !== "" || s.scene.session !== undefined)
+        return;
+      const all = verdicts(s);
+      const isReady = (at: number) => all[at]?.verdict.kind === "ready";
+      const metered = seats.map(({ profile }) => !isCorrupt(profile) && profile.costClass === "METERED");
+      if (hasSubscription && metered.includes(true)) return;
+      const ready = seats.filter((_, at) => isReady(at));
+      const due = ready.find(({ place }) => place > s.scene.turns.lastPlace) ?? ready[0];
+      const choice = choose(s);
+      if (due !== undefined) expect(choice).toMatchObject({ kind: "use", profile: { id: due.profile.id } });
+    });
+  });
+
+  test("a change that moves nobody leaves the pool that arranging anew would make", () => {
+    check((s) => {
+      const { rules, seats } = s.pool;
+      if (seats.some((seat) => seat.isHeld)) return;
+      const before = seats.flatMap(({ profile }) => (isCorrupt(profile) ? [] : [profile]));
+      for (const profile of before) {
+        const changed = { ...profile, generation: profile.generation + 1, enabled: !profile.enabled };
+        const after = before.map((p) => (p === profile ? changed : p));
+        expect(reseated(s.pool, changed)).toEqual(arrange(rules, after, s.order, undefined));
+        expect(reseated(s.pool, { ...changed, aliases: ["x:former"] })).toBeUndefined();
+        const other = profile.costClass === "METERED" ? "SUBSCRIPTION" : "METERED";
+        expect(reseated(s.pool, { ...changed, costClass: other })).toBeUndefined();
+      }
     });
   });
 
