@@ -167,16 +167,16 @@ describe("selection", () => {
 
   test("a turn goes to the first after the last that may serve, whoever else there is", () => {
     check((s) => {
-      const { rules, seats, hasSubscription } = s.pool;
-      if (rules.strategy !== "round_robin" || s.request.profile !== "" || s.scene.session !== undefined)
-        return;
-      const all = verdicts(s);
+      const { session: _, ...scene } = s.scene;
+      const pool: Pool = { ...s.pool, rules: { ...s.pool.rules, strategy: "round_robin" } };
+      const free: Situation = { ...s, pool, scene, request: { ...s.request, profile: "" } };
+      const { seats } = pool;
+      if (pool.isMixed) return;
+      const all = verdicts(free);
       const isReady = (at: number) => all[at]?.verdict.kind === "ready";
-      const metered = seats.map(({ profile }) => !isCorrupt(profile) && profile.costClass === "METERED");
-      if (hasSubscription && metered.includes(true)) return;
       const ready = seats.filter((_, at) => isReady(at));
       const due = ready.find(({ place }) => place > s.scene.turns.lastPlace) ?? ready[0];
-      const choice = choose(s);
+      const choice = choose(free);
       if (due !== undefined) expect(choice).toMatchObject({ kind: "use", profile: { id: due.profile.id } });
     });
   });
