@@ -19,7 +19,7 @@ if (process.argv[2] !== "inside") {
 }
 
 const ROUNDS = 10;
-const DROP_IN = fileURLToPath(new URL("../dist/cli/codex-main.js", import.meta.url));
+const DROP_IN = fileURLToPath(new URL("../bin/auth-broker-codex.js", import.meta.url));
 const BARE = fileURLToPath(new URL("bare-client.mjs", import.meta.url));
 const VENDOR = fileURLToPath(
   new URL(`../node_modules/@openai/codex-linux-${process.arch}/vendor`, import.meta.url),

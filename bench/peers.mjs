@@ -37,6 +37,7 @@ async function timed(work) {
 }
 
 async function row(what, { startMs, rss, ask, change, refresh }) {
+  const memoryMiB = rss?.();
   const cached = [];
   for (let i = -10; i < CALLS; i += 1) {
     const ms = await timed(ask);
@@ -50,7 +51,7 @@ async function row(what, { startMs, rss, ask, change, refresh }) {
     what,
     "cached p50 ms": ms(median(cached)),
     ...(startMs && { [`ready with ${PROFILES} ms`]: Math.round(median(startMs)) }),
-    ...(rss && { "memory MiB": Math.round(rss()) }),
+    ...(rss && { "memory MiB": Math.round(memoryMiB) }),
     ...(change && {
       [`change to ${WATCHERS} p50 ms`]: ms(median(spread)),
       [`change to ${WATCHERS} p99 ms`]: ms(quantile(spread, 0.99)),

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { call, client, keyConfig, median, putKeys, show, startBroker, temporaryHome } from "./world.mjs";
 
 const ROUNDS = 9;
-const MAIN = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+const MAIN = fileURLToPath(new URL("../bin/auth-broker.js", import.meta.url));
 const BARE = fileURLToPath(new URL("./bare-start.mjs", import.meta.url));
 
 async function startMs(args, home) {

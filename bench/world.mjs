@@ -9,7 +9,7 @@ import { clientConstructor, SERVICES } from "../dist/rpc/schema.js";
 
 process.setMaxListeners(0);
 /** The built command line. */
-export const MAIN = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+export const MAIN = fileURLToPath(new URL("../bin/auth-broker.js", import.meta.url));
 
 const BARE = fileURLToPath(new URL("./bare-server.mjs", import.meta.url));
 

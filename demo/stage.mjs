@@ -7,7 +7,7 @@ import { startModelApi } from "../test/support/model-api.mjs";
 import { run, start } from "../test/support/process.mjs";
 
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
-const PROGRAM = path("../dist/cli/main.js");
+const PROGRAM = path("../bin/auth-broker.js");
 const AGENT = path("agent.mjs");
 
 /**

@@ -48,6 +48,7 @@ const height = 50 + bars.length * (BAR.height + BAR.gap);
 writeFileSync(
   OUT,
   `<svg xmlns="http://www.w3.org/2000/svg" width="860" height="${height}" font-family="sans-serif" font-size="13" fill="#666">
+<title>Time for one cached credential</title>
 <text x="8" y="20">Time for one cached credential (median; each step of the scale is ten times the one before)</text>
 ${lines.join("\n")}
 </svg>

@@ -1,6 +1,6 @@
 import { addressText } from "../endpoint/address.ts";
 import { probe } from "../endpoint/probe.ts";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../package.ts";
 import { type Asked, addressOf, ask, dial } from "./call.ts";
 import { type Check, fail, ok, warn } from "./doctor-check.ts";
 import { allProfiles } from "./profile-pages.ts";

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../package.ts";
 import { CommandError, commandErrorOf } from "./command-error.ts";
 import { brokerChecks } from "./doctor-broker.ts";
 import { type Check, ok, warn } from "./doctor-check.ts";
@@ -52,7 +52,7 @@ async function examine(checks: Check[]): Promise<FoundLogins> {
   });
   await attempt(checks, "state", async () => {
     const { recordChecks } = await import("./doctor-records.ts");
-    checks.push(...(await recordChecks(where.stateDir)));
+    checks.push(...(await recordChecks(where)));
   });
   const profiles = (await attempt(checks, "broker", () => brokerChecks(checks))) ?? [];
   return (await attempt(checks, "logins", () => loginChecks(checks, where, profiles))) ?? nothing;

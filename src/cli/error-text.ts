@@ -1,7 +1,7 @@
+import { moment } from "../client/when.ts";
 import type { CommandError } from "./command-error.ts";
 import { plain } from "./output.ts";
 import { layOut } from "./table.ts";
-import { moment } from "./when.ts";
 
 /** What a person reads about a failure: what happened, why for each profile, when and how it ends. */
 export function errorLines(error: CommandError, nowMs: number): readonly string[] {

@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { lengthText, localTime } from "../client/when.ts";
 import type { Config } from "../config.ts";
 import { canonicalProvider } from "../domain/alias.ts";
 import type { Outcome, Scope, UsageWindow } from "../domain/outcome.ts";
@@ -10,7 +11,6 @@ import { jsonOption, oneOf } from "./options.ts";
 import { note, print, printJson } from "./output.ts";
 import { readResponse } from "./response-file.ts";
 import { sheet, table } from "./table.ts";
-import { lengthText, localTime } from "./when.ts";
 
 const SOURCES = [...RESPONSE_SOURCES, "TOKEN_ENDPOINT"] as const;
 type Source = (typeof SOURCES)[number];

@@ -1,10 +1,10 @@
 import { type Command, Option } from "commander";
+import { moment } from "../client/when.ts";
 import { toTwin } from "../rpc/json.ts";
 import { answerJson, ask } from "./call.ts";
 import { durationMs, requestOf, type Wishes, wishOptions } from "./options.ts";
 import { print, printJson } from "./output.ts";
 import { table } from "./table.ts";
-import { moment } from "./when.ts";
 
 interface Candidate {
   readonly profile: string;

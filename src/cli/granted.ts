@@ -1,7 +1,7 @@
+import { moment } from "../client/when.ts";
 import { atMsOf, type Seconds } from "../rpc/instants.ts";
 import type { Message } from "../rpc/schema.ts";
 import { sheet } from "./table.ts";
-import { moment } from "./when.ts";
 
 interface Granted {
   readonly lease: {

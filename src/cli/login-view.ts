@@ -1,10 +1,10 @@
+import { moment } from "../client/when.ts";
 import { toTwin } from "../rpc/json.ts";
 import type { Message } from "../rpc/schema.ts";
 import { CommandError } from "./command-error.ts";
 import { note, paint, plain, print } from "./output.ts";
 import { type ProfileView, profileView } from "./profile-view.ts";
 import { noteOutside } from "./profiles-change.ts";
-import { moment } from "./when.ts";
 
 /** A login as the person at the terminal sees it. Enums carry their prefix, as on the wire. */
 export interface LoginView {

@@ -1,10 +1,17 @@
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { kindOfPath, readJsonFile } from "../import/file.ts";
 import { openclawProgram } from "../openclaw/program.ts";
-import { codexPatch, pluginPatch, ROUTES, type Route, secretsPatch } from "../openclaw/routes.ts";
+import {
+  CODEX_LOGIN,
+  codexPatch,
+  pluginPatch,
+  ROUTES,
+  type Route,
+  secretsPatch,
+} from "../openclaw/routes.ts";
 import { type RouteSetup, setUp, takeOut } from "../openclaw/setup.ts";
 import { wrapperText } from "../openclaw/wrapper.ts";
+import { packageFile } from "../package.ts";
 import { CommandError, invalid } from "./command-error.ts";
 import { here } from "./here.ts";
 import { note, plain, print, printJson } from "./output.ts";
@@ -23,8 +30,13 @@ const NEXT: Readonly<Record<Route, string>> = {
   plugin: "Next: openclaw models auth login --provider authbroker",
   secrets:
     "Next: keep `auth-broker openclaw secrets --watch ID…` running, so that OpenClaw hears of new credentials.",
-  codex:
-    "Next: restart the gateway. The harness is a package of its own: openclaw plugins install @openclaw/codex",
+  codex: [
+    "Next: the harness is a package of its own, and begins no turn without an OpenAI login. If OpenClaw has",
+    "none, this makes one that is no secret; the broker's takes its place:",
+    "openclaw plugins install @openclaw/codex",
+    CODEX_LOGIN,
+    "Then restart the gateway.",
+  ].join("\n"),
 };
 
 /** `openclaw setup ROUTE`. Rejects with `CommandError` or `OpenclawError`. */
@@ -51,24 +63,22 @@ export async function setup(asked: string, options: SetupOptions): Promise<void>
 }
 
 function planOf(route: Route, { provider = {} }: SetupOptions, folder: string): RouteSetup {
-  const ours = (name: string) => fileURLToPath(import.meta.resolve(`./${name}`));
   const wrapper = (name: string, script: string, args: readonly string[]) => ({
     path: join(folder, name),
-    text: wrapperText(process.execPath, ours(script), args, process.env),
+    text: wrapperText(process.execPath, packageFile(script), args, process.env),
   });
   switch (route) {
     case "plugin":
       return {
         route,
-        patchOf: (before) =>
-          pluginPatch(fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, ""), before),
+        patchOf: (before) => pluginPatch(packageFile(".").replace(/[\\/]$/, ""), before),
       };
     case "secrets": {
-      const own = wrapper("secrets", "main.js", ["openclaw", "secrets"]);
+      const own = wrapper("secrets", "bin/auth-broker.js", ["openclaw", "secrets"]);
       return { route, wrapper: own, patchOf: () => secretsPatch(own.path, provider) };
     }
     case "codex": {
-      const own = wrapper("codex", "codex-main.js", []);
+      const own = wrapper("codex", "bin/auth-broker-codex.js", []);
       return { route, wrapper: own, patchOf: () => codexPatch(own.path) };
     }
   }

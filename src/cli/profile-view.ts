@@ -1,7 +1,7 @@
+import { moment } from "../client/when.ts";
 import { toTwin } from "../rpc/json.ts";
 import type { Message } from "../rpc/schema.ts";
 import { sheet, table } from "./table.ts";
-import { moment } from "./when.ts";
 
 /** A profile as an operator sees it. Enums carry their prefix, as on the wire. */
 export interface ProfileView {

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../package.ts";
 import { commandErrorOf, isHelpShown } from "./command-error.ts";
 import { errorLine, errorLines } from "./error-text.ts";
 import { guardStreams, printError } from "./output.ts";
@@ -78,6 +78,18 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   openclaw: {
     summary: "let OpenClaw ask the broker",
     define: async () => (await import("./openclaw.ts")).defineOpenclaw,
+  },
+  key: {
+    summary: "show, rotate, export and restore the key that seals the state",
+    define: async () => (await import("./key.ts")).defineKey,
+  },
+  lock: {
+    summary: "put key and logins away while the broker runs",
+    define: async () => (await import("./lock.ts")).defineLock,
+  },
+  unlock: {
+    summary: "take them back",
+    define: async () => (await import("./lock.ts")).defineUnlock,
   },
   doctor: {
     summary: "look for what is wrong, with or without a running broker",

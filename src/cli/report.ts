@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { lengthText, moment } from "../client/when.ts";
 import { OUTCOMES } from "../domain/outcome.ts";
 import { fromTwin, toTwin } from "../rpc/json.ts";
 import type { Message } from "../rpc/schema.ts";
@@ -9,7 +10,6 @@ import { jsonOption } from "./options.ts";
 import { plain, print, printJson } from "./output.ts";
 import { readResponse } from "./response-file.ts";
 import { credentialLine } from "./watch.ts";
-import { lengthText, moment } from "./when.ts";
 
 interface ReportOptions {
   readonly response?: string;

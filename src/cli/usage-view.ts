@@ -1,9 +1,9 @@
+import { countdown, lengthText, localTime, moment } from "../client/when.ts";
 import { toTwin } from "../rpc/json.ts";
 import type { Message } from "../rpc/schema.ts";
 import { paint, plain, type Style, terminalWidth } from "./output.ts";
 import { bare, stateText } from "./profile-view.ts";
 import { layOut } from "./table.ts";
-import { countdown, lengthText, localTime, moment } from "./when.ts";
 
 /** One account's usage as the broker tells it. */
 export interface AccountView {

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { moment } from "../client/when.ts";
 import { atMsOf, type Seconds } from "../rpc/instants.ts";
 import { readUnavailable } from "../rpc/remote.ts";
 import type { Message } from "../rpc/schema.ts";
@@ -8,7 +9,6 @@ import { grantedOf } from "./granted.ts";
 import { requestOf, type Wishes, wishOptions } from "./options.ts";
 import { plain, print, printJsonLine } from "./output.ts";
 import { profileViews, stateText, untilText } from "./profile-view.ts";
-import { moment } from "./when.ts";
 
 const EXAMPLE = `
 With a provider: which profile serves, at once and at every change; tokens are shown with --json only.

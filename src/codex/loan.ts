@@ -1,4 +1,5 @@
 import type { Acquired, Broker, Report } from "../client/index.ts";
+import { moment } from "../client/when.ts";
 import { livingLease } from "./lease.ts";
 import { answerOf } from "./outcome.ts";
 import type { TurnError, Windows } from "./turn.ts";
@@ -135,7 +136,7 @@ export class Loan {
 
   #say({ outcome, retryTime, scope }: Report, { lease }: Acquired): void {
     if (scope !== "SCOPE_PROFILE" && scope !== "SCOPE_PROFILE_MODEL") return;
-    const until = retryTime === undefined ? "" : ` until ${retryTime.toLocaleString()}`;
+    const until = retryTime === undefined ? "" : ` until ${moment(retryTime, Date.now())}`;
     const isLimit = outcome.endsWith("_LIMIT") || outcome === "OUTCOME_BILLING";
     this.#note(`${lease.profile} ${isLimit ? `is at its limit${until}` : "was refused"}`);
   }

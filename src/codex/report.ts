@@ -1,8 +1,9 @@
-import type { Acquired, Report } from "../client/index.ts";
+import type { Acquired, Lease, Report } from "../client/index.ts";
+import { moment } from "../client/when.ts";
 import { letGo, livingLease, WITHIN_MS } from "./lease.ts";
 import { answerOf } from "./outcome.ts";
 import { findRollout, readRollout, type TurnEnd } from "./rollout.ts";
-import type { Again, Ending, RunSetting } from "./setting.ts";
+import type { Again, Done, RunSetting } from "./setting.ts";
 
 /** How the run goes on. */
 interface Continuation extends Again {
@@ -11,47 +12,59 @@ interface Continuation extends Again {
 
 const LIMITS: readonly Report["outcome"][] = ["OUTCOME_USAGE_LIMIT", "OUTCOME_RATE_LIMIT", "OUTCOME_BILLING"];
 
+/** What the broker answered to it. */
+export interface Told {
+  readonly turn: TurnEnd;
+  readonly threadId: string;
+  readonly lease: Lease;
+  readonly answer: Report;
+  /** How the thread could go on; then the answer may bring a credential. */
+  readonly again: Again | undefined;
+}
+
 /**
- * Tells the broker how a Codex ended, and the person what that means. Gives the next credential for the
- * same thread where the failure, the broker and `mayTry` allow it. Trouble with the broker never changes
- * how the run ended.
+ * Tells the broker what came of a Codex, and asks for the next credential if it failed in a way that can go
+ * on. Undefined if there is nothing to tell; the lease is still held then.
  */
-export async function report(
-  ending: Ending,
-  setting: RunSetting,
+export async function tell(
+  { granted, threads, since }: Done,
+  { broker, home, again: goesOn }: RunSetting,
+): Promise<Told | undefined> {
+  const last = await lastTurn(home, threads, since);
+  const providerResponse = last === undefined ? undefined : answerOf(last.turn);
+  if (last === undefined || providerResponse === undefined) return undefined;
+  const lease = await livingLease(broker, granted);
+  const { turn, threadId } = last;
+  const again = turn.error === undefined ? undefined : goesOn?.(threadId, turn.prompt);
+  const { model } = turn;
+  const answer = await broker.report(
+    {
+      lease,
+      providerResponse,
+      acquireNext: again !== undefined,
+      ...(model !== undefined && { model }),
+    },
+    { timeoutMs: WITHIN_MS },
+  );
+  return { turn, threadId, lease, answer, again };
+}
+
+/**
+ * The next credential for the same thread, where the exit code, the broker and `mayTry` allow it; the person is
+ * told what happened. A credential that is not taken is given back.
+ */
+export async function nextOf(
+  { turn, threadId, lease, answer, again }: Told,
+  code: number,
+  { broker, note, hint }: RunSetting,
   mayTry: (next: Acquired) => boolean,
 ): Promise<Continuation | undefined> {
-  const { broker, note } = setting;
-  try {
-    const last = await lastTurn(setting.home, ending);
-    const answer = last === undefined ? undefined : answerOf(last.turn);
-    const lease = await livingLease(broker, ending.granted);
-    if (last === undefined || answer === undefined) {
-      await letGo(broker, lease);
-      return undefined;
-    }
-    const { turn, threadId } = last;
-    const isFailure = ending.code !== 0 && turn.error !== undefined;
-    const again = isFailure ? setting.again?.(threadId, turn.prompt) : undefined;
-    const told = await broker.report(
-      {
-        lease,
-        providerResponse: answer,
-        acquireNext: again !== undefined,
-        ...(turn.model !== undefined && { model: turn.model }),
-      },
-      { timeoutMs: WITHIN_MS },
-    );
-    const granted = told.next?.granted;
-    const goesOn = granted !== undefined && isAdvised(told) && mayTry(granted);
-    if (granted !== undefined && !goesOn) await letGo(broker, granted.lease);
-    const next = goesOn && again !== undefined ? { granted, ...again } : undefined;
-    if (turn.error !== undefined) note(whatHappened(told, lease.profile, next, setting.hint(threadId)));
-    return next;
-  } catch (error) {
-    note(`the broker does not know how this run ended: ${(error as Error).message}`);
-    return undefined;
-  }
+  const granted = answer.next?.granted;
+  const goesOn = code !== 0 && granted !== undefined && isAdvised(answer) && mayTry(granted);
+  const next = goesOn && again !== undefined ? { granted, ...again } : undefined;
+  if (granted !== undefined && next === undefined) await letGo(broker, granted.lease);
+  if (turn.error !== undefined) note(whatHappened(answer, lease.profile, next, hint(threadId)));
+  return next;
 }
 
 function isAdvised({ advice }: Report): boolean {
@@ -61,7 +74,8 @@ function isAdvised({ advice }: Report): boolean {
 /** The turn that failed last, else the last one of the thread that was opened last. */
 async function lastTurn(
   home: string,
-  { threads, since }: Ending,
+  threads: readonly string[],
+  since: Date,
 ): Promise<{ readonly turn: TurnEnd; readonly threadId: string } | undefined> {
   const turns: { turn: TurnEnd; threadId: string }[] = [];
   for (const threadId of threads) {
@@ -79,7 +93,7 @@ function whatHappened(
   hint: string | undefined,
 ): string {
   const isLimit = LIMITS.includes(outcome);
-  const until = retryTime === undefined ? "" : ` until ${retryTime.toLocaleString()}`;
+  const until = retryTime === undefined ? "" : ` until ${moment(retryTime, Date.now())}`;
   const what = isLimit ? `${profile} is at its limit${until}` : `${profile} was refused`;
   if (then !== undefined) return `${what}; ${then.what} goes on with ${then.granted.lease.profile}`;
   if (next?.unavailable !== undefined) return `${what}, and ${next.unavailable.message}`;

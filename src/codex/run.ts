@@ -1,9 +1,10 @@
-import type { Acquired } from "../client/index.ts";
+import type { Acquired, Broker } from "../client/index.ts";
 import { writeAuth } from "./auth-file.ts";
 import { startChild } from "./child.ts";
-import { keep } from "./keeper.ts";
-import { report } from "./report.ts";
-import type { Ending, RunSetting } from "./setting.ts";
+import { type Keeper, keep } from "./keeper.ts";
+import { letGo } from "./lease.ts";
+import { nextOf, type Told, tell } from "./report.ts";
+import type { Done, RunSetting } from "./setting.ts";
 import { watchThreads } from "./threads.ts";
 
 /**
@@ -17,44 +18,86 @@ export async function runToTheEnd(granted: Acquired, setting: RunSetting): Promi
   let input: string | undefined;
   for (;;) {
     tried.set(granted.lease.profile, granted.lease.generation);
-    const ending = await runOnce(granted, args, input, setting);
     const mayTry = ({ lease }: Acquired) =>
       (tried.get(lease.profile) ?? -1) < lease.generation && tried.size < 64;
-    const next = await report(ending, setting, mayTry);
-    if (next === undefined) return ending.code;
+    const { code, told } = await runOnce(granted, args, input, setting);
+    const next = await told()
+      .then((known) => known && nextOf(known, code, setting, mayTry))
+      .catch((error: unknown) => {
+        setting.note(`the broker does not know how this run ended: ${(error as Error).message}`);
+        return undefined;
+      });
+    if (next === undefined) return code;
     ({ args, input, granted } = next);
   }
+}
+
+/** How one Codex ended. */
+interface Ending {
+  readonly code: number;
+  /** Tells the broker, if that is not done yet. */
+  readonly told: () => Promise<Told | undefined>;
 }
 
 async function runOnce(
   granted: Acquired,
   args: readonly string[],
   input: string | undefined,
-  { broker, program, env, home, janitor, note, threadId }: RunSetting,
+  setting: RunSetting,
 ): Promise<Ending> {
+  const { broker, program, env, home, janitor, note, threadId, again } = setting;
   const write = (credential: Acquired["credential"]) => writeAuth(home, credential, new Date());
   write(granted.credential);
   const since = new Date();
-  const threads = watchThreads(home);
+  let keeper: Keeper | undefined;
+  let early: { readonly of: number; readonly told: Promise<Told | undefined> } | undefined;
+  // A run that can go on is told of while Codex still puts its things away: the next one then starts at once.
+  const threads = watchThreads(home, () => {
+    if (again === undefined || early !== undefined) return;
+    const own = threads.soFar();
+    const told = tell({ since, granted: keeper?.current() ?? granted, threads: own }, setting);
+    told.catch(() => {});
+    early = { of: own.length, told };
+  });
   const troubles: unknown[] = [];
   try {
     const child = await startChild(program, args, { env, input });
     janitor.watches(child.pid);
     threads.follows(child.pid);
-    const keeper = keep(broker, granted, write, (error) => void troubles.push(error));
+    keeper = keep(broker, granted, write, (error) => void troubles.push(error));
     const code = await child.ended;
     janitor.watches(undefined);
     keeper.stop();
     const seen = threads.stop();
-    return {
-      code,
+    const done = {
       since,
       granted: keeper.current(),
       threads: seen.length > 0 || !threadId ? seen : [threadId],
     };
+    if (early !== undefined && early.of !== seen.length) giveBack(broker, early.told);
+    return { code, told: () => toldOf(done, early?.of === seen.length ? early.told : undefined, setting) };
   } finally {
     threads.stop();
     // Codex may have had the screen to itself until now.
     for (const error of troubles) note(`the credential was not kept fresh: ${(error as Error).message}`);
   }
+}
+
+/** What the broker was told early, or is told now; a lease that there is nothing to tell of is given back. */
+async function toldOf(
+  done: Done,
+  early: Promise<Told | undefined> | undefined,
+  setting: RunSetting,
+): Promise<Told | undefined> {
+  const told = (await early) ?? (await tell(done, setting));
+  if (told === undefined) await letGo(setting.broker, done.granted.lease);
+  return told;
+}
+
+/** Codex opened another thread after it had closed all: what came of that one counts. */
+function giveBack(broker: Broker, early: Promise<Told | undefined>): void {
+  early.then(
+    (told) => told?.answer.next?.granted && letGo(broker, told.answer.next.granted.lease),
+    () => {},
+  );
 }

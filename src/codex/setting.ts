@@ -28,9 +28,8 @@ export interface Again {
   readonly what: string;
 }
 
-/** How one Codex ended. */
-export interface Ending {
-  readonly code: number;
+/** What is known of one Codex. */
+export interface Done {
   readonly since: Date;
   /** The newest credential that it had. */
   readonly granted: Acquired;

@@ -1,4 +1,5 @@
 import { BrokerError } from "../client/index.ts";
+import { localTime } from "../client/when.ts";
 import type { Model, StreamEvent } from "./host.ts";
 
 /** An error in OpenClaw's terms. */
@@ -30,7 +31,7 @@ function textOf({ message, help, retryTime, reason }: BrokerError, nowMs: number
   if (retryTime !== undefined) {
     const waitMs = Math.max(0, retryTime.getTime() - nowMs);
     if (waitMs > SHORT_WAIT_MS)
-      return `429 auth-broker: usage limit: ${message}; the first resets at ${retryTime.toLocaleString()}`;
+      return `429 auth-broker: usage limit: ${message}; the first resets at ${localTime(retryTime.getTime(), nowMs)}`;
     return `429 auth-broker: rate limit: ${message}; Retry-After: ${Math.ceil(waitMs / 1_000)} seconds`;
   }
   const start = reason === "" ? "; start the broker with `auth-broker serve`" : then;

@@ -1,4 +1,5 @@
 import type { Broker, ProviderStatus } from "../client/index.ts";
+import { moment } from "../client/when.ts";
 import type { UsageSnapshot } from "./host.ts";
 import { PROVIDER } from "./setting.ts";
 
@@ -24,7 +25,7 @@ export async function usageOf(
 
 function lineOf(status: ProviderStatus): string {
   const { provider, usable, coolingDown, needsLogin, blocked, nextUsableTime } = status;
-  const until = nextUsableTime === undefined ? "" : ` until ${nextUsableTime.toLocaleString()}`;
+  const until = nextUsableTime === undefined ? "" : ` until ${moment(nextUsableTime, Date.now())}`;
   const parts = [
     `${usable} usable`,
     coolingDown > 0 && `${coolingDown} cooling down${until}`,

@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import { type ServerDuplexStream, status } from "@grpc/grpc-js";
+import { packageFile } from "../package.ts";
 import { type DescriptorFile, readDescriptorSet } from "./descriptors.ts";
 import { type Message, SERVICES, type Service } from "./schema.ts";
 import { serverDefinition } from "./services.ts";
 
-/** Made by the build; lies at the same place seen from src/ and from dist/. */
-const DESCRIPTOR_SET = new URL("../../dist/authbroker.binpb", import.meta.url);
+/** Made by the build. */
+const DESCRIPTOR_SET = packageFile("dist/authbroker.binpb");
 
 /**
  * Server reflection v1 and v1alpha for an endpoint that serves the `shown` services (full names).

@@ -1,4 +1,3 @@
-import { fileURLToPath } from "node:url";
 import {
   makeClientConstructor,
   type ServiceClientConstructor,
@@ -6,6 +5,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import protobuf, { type Field, type Method, type Type } from "protobufjs";
+import { packageFile } from "../package.ts";
 
 /**
  * A message as handlers and clients see it: a plain object with camelCase keys. Decoding fills in
@@ -21,6 +21,7 @@ export const SERVICES = {
   status: "authbroker.v1.StatusService",
   profile: "authbroker.v1.ProfileService",
   login: "authbroker.v1.LoginService",
+  store: "authbroker.v1.StoreService",
   health: "grpc.health.v1.Health",
   reflection: "grpc.reflection.v1.ServerReflection",
   reflectionAlpha: "grpc.reflection.v1alpha.ServerReflection",
@@ -41,6 +42,7 @@ const FILES = [
   "google/rpc/error_details.proto",
   "authbroker/v1/profile.proto",
   "authbroker/v1/login.proto",
+  "authbroker/v1/store.proto",
   "grpc/health/v1/health.proto",
   "grpc/reflection/v1/reflection.proto",
   "grpc/reflection/v1alpha/reflection.proto",
@@ -49,7 +51,7 @@ const FILES = [
 const DECODING = { longs: Number, enums: String, defaults: true, arrays: true, objects: true, oneofs: true };
 
 const root = new protobuf.Root();
-root.resolvePath = (_origin, target) => fileURLToPath(new URL(`../../proto/${target}`, import.meta.url));
+root.resolvePath = (_origin, target) => packageFile(`proto/${target}`);
 let filesRead = 0;
 
 /**

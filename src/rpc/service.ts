@@ -63,8 +63,12 @@ export function credentialService(desk: Desk, broker: Broker): Service {
       }),
       WatchCredential: stream(
         desk,
-        (message, { caller, signal }) => broker.watch(readWatch(message), caller, signal),
+        (message, { caller, signal }) => {
+          broker.asked();
+          return broker.watch(readWatch(message), caller, signal);
+        },
         writeNext,
+        { whileLocked: true },
       ),
       ReportOutcome: unary(desk, async (message, info) => {
         const now = broker.ctx.clock.now();
@@ -101,20 +105,50 @@ export function statusService(desk: Desk, broker: Broker, about: About): Service
   return {
     definition: serverDefinition(SERVICES.status),
     implementation: {
-      GetStatus: unary(desk, (_message, { caller }) => {
-        const shown = ctx.listedProviders().filter(caller.allowsProvider);
-        return {
-          version: about.version,
-          startTime: timestampOf(about.startedAtMs),
-          store: { kind: about.storeKind, writable: !broker.isTroubled },
-          providers: shown.map((id) => writeSummary(summarize(ctx, id, caller.allowsProfile))),
-          warnings: caller.seesAll ? warningsOf(ctx) : [],
-        };
-      }),
+      GetStatus: unary(
+        desk,
+        (_message, { caller }) => {
+          const locked = ctx.ledger.lockFailure !== undefined;
+          const shown = locked ? [] : ctx.listedProviders().filter(caller.allowsProvider);
+          return {
+            version: about.version,
+            startTime: timestampOf(about.startedAtMs),
+            store: { kind: about.storeKind, writable: !broker.isTroubled, locked },
+            providers: shown.map((id) => writeSummary(summarize(ctx, id, caller.allowsProfile))),
+            warnings: caller.seesAll ? warningsOf(ctx) : [],
+          };
+        },
+        { whileLocked: true },
+      ),
       ExplainSelection: unary(desk, (message, { caller }) =>
         writeExplanation(broker.explain(readAcquire(message).request, caller)),
       ),
       ...usageMethods(desk, broker),
+    },
+  };
+}
+
+export function storeService(desk: Desk, broker: Broker): Service {
+  const always = { whileLocked: true };
+  return {
+    definition: serverDefinition(SERVICES.store),
+    implementation: {
+      LockStore: unary(
+        desk,
+        async () => {
+          await (await broker.locking()).lock();
+          return {};
+        },
+        always,
+      ),
+      UnlockStore: unary(
+        desk,
+        async () => {
+          await (await broker.locking()).unlock();
+          return {};
+        },
+        always,
+      ),
     },
   };
 }

@@ -1,6 +1,6 @@
-import { fileURLToPath } from "node:url";
 import type { ServiceDefinition, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
+import { packageFile } from "../package.ts";
 import { grantedIn, joined, partOnce } from "./encoding-once.ts";
 import { SERVICES, type ServiceName } from "./schema.ts";
 
@@ -9,6 +9,7 @@ const FILES = [
   "authbroker/v1/login.proto",
   "authbroker/v1/profile.proto",
   "authbroker/v1/status.proto",
+  "authbroker/v1/store.proto",
   "grpc/health/v1/health.proto",
   "grpc/reflection/v1/reflection.proto",
   "grpc/reflection/v1alpha/reflection.proto",
@@ -37,7 +38,7 @@ export function serverDefinition(name: ServiceName): ServiceDefinition<UntypedSe
 /** Reads the files, once: 60 ms (measured). */
 export function loadDefinitions(): PackageDefinition {
   loaded ??= loadSync(FILES, {
-    includeDirs: [fileURLToPath(new URL("../../proto", import.meta.url))],
+    includeDirs: [packageFile("proto")],
     longs: Number,
     enums: String,
     defaults: true,

@@ -105,7 +105,9 @@ test("the package holds what is built from the sources, the contract and the doc
 
   const built = names.filter((name) => name.startsWith("dist/"));
   expect(built.sort()).toEqual([...sources, "dist/authbroker.binpb"].sort());
-  const others = names.filter((name) => !/^(dist|proto)\//.test(name));
+  const programs = (await readdir(join(ROOT, "bin"))).map((name) => `bin/${name}`);
+  expect(names.filter((name) => name.startsWith("bin/")).sort()).toEqual(programs.sort());
+  const others = names.filter((name) => !/^(bin|dist|proto)\//.test(name));
   expect(others.sort()).toEqual([
     "ARCHITECTURE.md",
     "CHANGELOG.md",

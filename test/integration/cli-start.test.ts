@@ -18,9 +18,9 @@ test.each(["token", "acquire"])("%s loads no store, no broker, no provider and n
   const cli = await emptyCli();
   const { stderr } = await run(process.execPath, ["--import", TRACE, MAIN, command, "p"], { env: cli.env });
   const loaded = [...stderr.matchAll(/^loads (.*)$/gm)].map(([, url]) => url ?? "");
-  expect(loaded).toContainEqual(expect.stringContaining("/dist/cli/call.js"));
+  expect(loaded).toContainEqual(expect.stringContaining("/bin/auth-broker.js"));
   const unwanted =
-    /\/dist\/(broker|store|provider|import|config|daemon)|node_modules\/(zod|lowdb|undici|pino|oauth4webapi|@grpc\/proto-loader)/;
+    /\/bin\/(shared-state|serve|daemon)|node_modules\/(zod|lowdb|undici|pino|oauth4webapi|@grpc\/proto-loader)/;
   expect(loaded.filter((url) => unwanted.test(url))).toEqual([]);
 });
 

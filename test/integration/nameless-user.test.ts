@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { run, start } from "../support/process.mjs";
 
-const MAIN = new URL("../../dist/cli/main.js", import.meta.url).pathname;
+const MAIN = new URL("../../bin/auth-broker.js", import.meta.url).pathname;
 /** A user that no password file knows, as containers have them. */
 const NAMELESS = 54_321;
 

@@ -10,7 +10,7 @@ import { chromium } from "playwright-core";
 import { startAuthorizationServer } from "./authorization-server.mjs";
 import { run, start } from "./process.mjs";
 
-const MAIN = resolve(import.meta.dirname, "../../dist/cli/main.js");
+const MAIN = resolve(import.meta.dirname, "../../bin/auth-broker.js");
 const PROVIDER = "my-company";
 const SCOPES = ["openid", "profile", "email", "offline_access"];
 const ANN = { sub: "ann", email: "ann@example.test", accountId: "acct-a", userId: "user-a" };

@@ -6,7 +6,7 @@ import { type World, type WorldOptions, world } from "./broker-world.ts";
 import { type Finished, type ProcessOptions, type Running, run, start } from "./process.mjs";
 
 /** The built command line. */
-export const MAIN = resolve(import.meta.dirname, "../../dist/cli/main.js");
+export const MAIN = resolve(import.meta.dirname, "../../bin/auth-broker.js");
 
 /** A command line as a user of its own runs it: nothing of this machine's user is seen. */
 export interface Cli {

@@ -83,7 +83,7 @@ export class KillWorld {
   }
 
   /** `main`: the program to run instead of the one that was built. */
-  static async open(rotation: Rotation, main = join(ROOT, "dist/cli/main.js")): Promise<KillWorld> {
+  static async open(rotation: Rotation, main = join(ROOT, "bin/auth-broker.js")): Promise<KillWorld> {
     const server = await startAuthorizationServer({ rotation, graceMs: 30_000 });
     const home = mkdtempSync(join(tmpdir(), "kill-"));
     const { tokenUrl, clientId } = server;

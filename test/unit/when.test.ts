@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "vitest";
-import { countdown, lengthText, localTime, moment } from "../../src/cli/when.ts";
+import { countdown, lengthText, localTime, moment } from "../../src/client/when.ts";
 
 const zone = process.env.TZ;
 afterEach(() => {
