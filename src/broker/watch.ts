@@ -6,6 +6,7 @@ import { refreshPending, unavailable } from "../domain/unavailability.ts";
 import { Bell } from "./bell.ts";
 import { type Caller, type Context, poolFor, resolved, sceneOf, sessionKey } from "./context.ts";
 import { type Handout, handOut } from "./handout.ts";
+import { tagOf } from "./lease.ts";
 import { type Next, unavailabilityOf } from "./next.ts";
 
 /** What was sent last, to tell whether there is news. */
@@ -14,6 +15,7 @@ interface Shown {
   /** When the same state must be sent again: the lease or the token's usefulness ends. */
   readonly until?: Deadline;
   readonly profile?: string;
+  readonly leaseId?: string;
 }
 
 /**
@@ -30,6 +32,7 @@ export async function* watch(
   let shown: Shown | undefined;
   // What cannot be judged while the records are locked is judged afterwards, as a state of the watch.
   if (ctx.ledger.lockFailure === undefined) resolved(ctx, asked, caller);
+  await caller.confirm?.(asked, { signal });
   const bell = new Bell(ctx.alarm);
   const stop = ctx.latest.on(asked.provider, bell.ring);
   signal.addEventListener("abort", bell.ring);
@@ -123,10 +126,12 @@ function toldGranted(
   const isOver = shown?.until !== undefined && reached(shown.until, now);
   if (shown?.signature === signature && !isOver) return { wake: shown.until };
   caller.countAcquire();
+  // The new lease takes the old one's place.
+  if (shown?.leaseId !== undefined) caller.leases?.closed(tagOf(shown.leaseId));
   const handout: Handout = handOut(ctx, choice, request, caller, "watch", now);
   const until = at(now, usefulUntilMs(handout, request, now));
   const message = { kind: "granted", handout } as const;
-  return { message, shown: { signature, until, profile: profile.id }, wake: until };
+  return { message, shown: { signature, until, profile: profile.id, leaseId: handout.leaseId }, wake: until };
 }
 
 /** The lease's end, or the moment at which the token no longer stays valid for as long as asked. */

@@ -47,6 +47,8 @@ export interface About {
   readonly version: string;
   readonly startedAtMs: number;
   readonly storeKind: string;
+  /** What an operator should know besides, one sentence each. */
+  readonly warnings: () => readonly string[];
 }
 
 const DEFAULT_PAGE = 100;
@@ -73,6 +75,7 @@ export function credentialService(desk: Desk, broker: Broker): Service {
       ReportOutcome: unary(desk, async (message, info) => {
         const now = broker.ctx.clock.now();
         const answer = await broker.report(readReport(message, now.wallMs), info.caller, patience(info, 0));
+        info.profile = answer.profile?.id;
         return writeReport(answer, answer.profile && viewOf(broker.ctx, answer.profile).state.state);
       }),
       ReleaseLease: unary(desk, (message, { caller }) => {
@@ -115,7 +118,7 @@ export function statusService(desk: Desk, broker: Broker, about: About): Service
             startTime: timestampOf(about.startedAtMs),
             store: { kind: about.storeKind, writable: !broker.isTroubled, locked },
             providers: shown.map((id) => writeSummary(summarize(ctx, id, caller.allowsProfile))),
-            warnings: caller.seesAll ? warningsOf(ctx) : [],
+            warnings: caller.seesAll ? [...warningsOf(ctx), ...about.warnings()] : [],
           };
         },
         { whileLocked: true },

@@ -15,7 +15,7 @@ async function serve(): Promise<void> {
     name: argument,
     address: { kind: "unix", path },
     server,
-    streams: { connected: () => {}, has: () => true },
+    streams: { connected: () => {}, has: () => true, refuses: () => false },
     mode: "private",
   });
   process.stdout.write("listening\n");
