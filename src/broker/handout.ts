@@ -1,6 +1,7 @@
 import type { Request } from "../domain/candidate.ts";
 import { type Credential, credentialOf } from "../domain/credential.ts";
 import { expiryOf } from "../domain/grant.ts";
+import { seatOf } from "../domain/pool.ts";
 import type { CostClass, Profile } from "../domain/profile.ts";
 import type { Choice } from "../domain/selection.ts";
 import { type Now, wallOf } from "../domain/time.ts";
@@ -61,7 +62,7 @@ export function handOut(
   if (key !== undefined && choice.session !== undefined) ctx.sessions.bind(key, choice.session, now);
   const pool = ctx.ledger.pool(profile.provider);
   if (pool.rules.strategy === "round_robin") {
-    ctx.lastPlace.set(profile.provider, pool.seats.find((s) => s.profile.id === profile.id)?.place ?? 0);
+    ctx.lastPlace.set(profile.provider, seatOf(pool, profile.id)?.place ?? 0);
   }
   for (const model of choice.trialModels) {
     ctx.trials.begin(profile.id, model, channel, now, () => endTrialInSilence(ctx, profile.id, model));

@@ -65,11 +65,11 @@ export function credentialService(desk: Desk, broker: Broker): Service {
       }),
       WatchCredential: stream(
         desk,
-        async function* (message, info) {
+        (message, { caller, signal }) => {
           broker.asked();
-          for await (const next of broker.watch(readWatch(message), info.caller, info.signal))
-            yield writeNext(next);
+          return broker.watch(readWatch(message), caller, signal);
         },
+        writeNext,
         { whileLocked: true },
       ),
       ReportOutcome: unary(desk, async (message, info) => {
@@ -207,15 +207,11 @@ export function profileService(desk: Desk, broker: Broker): Service {
       RefreshProfile: unary(desk, async (message, { caller, signal }) =>
         shown(await refreshNow(ctx, readProfileId(message), caller, signal)),
       ),
-      WatchProfiles: stream(desk, async function* (message, { signal }) {
-        for await (const { profiles, removed, snapshot } of watchProfiles(
-          ctx,
-          readAnyProvider(message),
-          signal,
-        )) {
-          yield { profiles: profiles.map(writeProfile), removed, snapshot };
-        }
-      }),
+      WatchProfiles: stream(
+        desk,
+        (message, { signal }) => watchProfiles(ctx, readAnyProvider(message), signal),
+        ({ profiles, removed, snapshot }) => ({ profiles: profiles.map(writeProfile), removed, snapshot }),
+      ),
     },
   };
 }

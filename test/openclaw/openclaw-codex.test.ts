@@ -81,6 +81,11 @@ async function withHarness(program: OpenclawProgram) {
 async function writeConfig(path: string, { work }: CodexWorld): Promise<void> {
   const config = JSON.parse(await readFile(path, "utf8"));
   config.plugins.slots = { memory: "none" };
+  // On a busy machine a start of Codex takes longer than the minute that OpenClaw gives it.
+  config.plugins.entries.codex.config = {
+    ...config.plugins.entries.codex.config,
+    appServer: { requestTimeoutMs: 300_000 },
+  };
   config.agents = {
     ownership: "explicit",
     defaults: {

@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { places, type Surroundings } from "../../src/places.ts";
+import { cacheDirectory, places, type Surroundings } from "../../src/places.ts";
 
 const linux: Surroundings = { env: {}, platform: "linux", home: "/home/ann", user: "ann" };
 const windows: Surroundings = {
@@ -114,5 +117,22 @@ describe("addresses of the environment", () => {
       kind: "pipe",
       name: "x",
     });
+  });
+});
+
+describe("what can be made again", () => {
+  test("is kept with the user's other caches", () => {
+    expect(cacheDirectory({}, "linux")).toBe(join(homedir(), ".cache/auth-broker"));
+    expect(cacheDirectory({ XDG_CACHE_HOME: "/c" }, "linux")).toBe("/c/auth-broker");
+    expect(cacheDirectory({ XDG_CACHE_HOME: "c" }, "linux")).toBe(join(homedir(), ".cache/auth-broker"));
+    expect(cacheDirectory({ LOCALAPPDATA: "C:\\L" }, "win32")).toBe("C:\\L\\auth-broker\\cache");
+  });
+
+  test("is kept in AUTH_BROKER_HOME if that is there, which asking never makes", () => {
+    const home = mkdtempSync(join(tmpdir(), "places-"));
+    expect(cacheDirectory({ AUTH_BROKER_HOME: home }, "linux")).toBe(join(home, "cache"));
+    rmSync(home, { recursive: true });
+    expect(cacheDirectory({ AUTH_BROKER_HOME: home }, "linux")).toBeUndefined();
+    expect(cacheDirectory({ AUTH_BROKER_HOME: "here" }, "linux")).toBeUndefined();
   });
 });
