@@ -8,5 +8,9 @@ process.env.TZ = "America/New_York";
  * the source that is mutated.
  */
 export default defineConfig({
-  test: { include: [`test/mutation/${process.env.MUTATION ?? "classifier"}.test.mjs`], testTimeout: 10_000 },
+  test: {
+    include: [`test/mutation/${process.env.MUTATION ?? "classifier"}.test.mjs`],
+    setupFiles: ["test/mutation/repeatable.mjs"],
+    testTimeout: 10_000,
+  },
 });

@@ -1,5 +1,8 @@
-// All in one file: each file costs a thread and its imports, some hundred times over. The random tests
-// are left out, as they are for the classifier.
-import.meta.glob("../unit/{account,alias,grant-age,jwt,nearest,refreshing,state,time,token}.test.ts", {
-  eager: true,
-});
+// All in one file: each file costs a thread and its imports, some thousand times over.
+import.meta.glob(
+  [
+    "../unit/{account,alias,cooldown,grant-age,jwt,login-paste,nearest,notice,refreshing,state,time,token,usage}.test.ts",
+    "../property/{selection,transition,usage}.test.ts",
+  ],
+  { eager: true },
+);
