@@ -78,10 +78,13 @@ test("what the provider says is for good needs a login, whatever was needed befo
   expect(tell(refused, "AUTH_PERMANENT").loginNeeded?.reason).toBe("permanent");
 });
 
-test.each(["AUTH_INVALID_TOKEN", "AUTH_PERMANENT"] as const)("%s of another generation is void", (outcome) => {
-  const profile = profileWith({ generation: 3 });
-  for (const generation of [2, 4]) expect(tell(profile, outcome, { generation })).toBe(profile);
-});
+test.each(["AUTH_INVALID_TOKEN", "AUTH_PERMANENT"] as const)(
+  "%s of another generation is void",
+  (outcome) => {
+    const profile = profileWith({ generation: 3 });
+    for (const generation of [2, 4]) expect(tell(profile, outcome, { generation })).toBe(profile);
+  },
+);
 
 test("a reading comes with any report, that of an old generation too", () => {
   const windows = [{ name: "primary", usedPercent: 40, observedAtMs: NOW.wallMs }];
@@ -151,7 +154,8 @@ test("the third timeout in a row on a model keeps that model away, whatever scop
 });
 
 test("a stated moment is taken if it can be believed, else a guess is made", () => {
-  const told = (ms: number) => tell(profileWith(), "USAGE_LIMIT", { retryAtMs: NOW.wallMs + ms }).cooldowns[0];
+  const told = (ms: number) =>
+    tell(profileWith(), "USAGE_LIMIT", { retryAtMs: NOW.wallMs + ms }).cooldowns[0];
   expect(told(3 * HOUR)).toMatchObject({ source: "PROVIDER", until: after(NOW, 3 * HOUR) });
   for (const ms of [0, -HOUR, 9 * 24 * HOUR, Number.NaN])
     expect(told(ms)).toMatchObject({ source: "GUESS", until: after(NOW, 15 * MINUTE) });
