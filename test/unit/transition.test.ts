@@ -1,0 +1,257 @@
+import { describe, expect, test } from "vitest";
+import type { Intent, Profile } from "../../src/domain/profile.ts";
+import { Secret } from "../../src/domain/secret.ts";
+import { DEFAULT_SETTINGS } from "../../src/domain/settings.ts";
+import { after } from "../../src/domain/time.ts";
+import { created, type Event, type Put, transition } from "../../src/domain/transition.ts";
+import { FIXED_NOW as NOW, oauthGrantWith, profileWith } from "../support/arbitrary.ts";
+import { limit } from "../support/situation.ts";
+
+const HOUR = 3_600_000;
+const happens = (profile: Profile, event: Event) => transition(profile, event, NOW, DEFAULT_SETTINGS);
+const fresh = oauthGrantWith({ accessToken: new Secret("at-FAKE-2"), refreshToken: new Secret("rt-FAKE-2") });
+const intent: Intent = { generation: 3, rotation: "strict", setAtMs: 0, replay: 0, phase: "open" };
+const windows = [{ name: "primary", usedPercent: 40, observedAtMs: NOW.wallMs }];
+const strikes = [{ model: "", outcome: "USAGE_LIMIT", count: 2, lastAtMs: NOW.wallMs }] as const;
+
+/** A profile with everything about it that can be wrong, and everything that an operator can set. */
+const troubled = profileWith({
+  generation: 3,
+  aliases: ["old:a"],
+  attributes: { project: "p", team: "t" },
+  baseUrl: "https://mine",
+  pools: ["work"],
+  sourcePath: "/home/fake/auth.json",
+  title: "mine",
+  proven: true,
+  restored: true,
+  block: { outcome: "FORBIDDEN", ban: true, setAtMs: 0 },
+  loginNeeded: { reason: "refused", setAtMs: 0 },
+  refreshDead: { cause: "lost", code: "x", setAtMs: 0 },
+  intent,
+  backoff: { until: after(NOW, 5), setAtMs: 0, strikes: 2 },
+  lastAttempt: after(NOW, 5),
+  cooldowns: [limit(HOUR)],
+  strikes,
+  usageWindows: windows,
+});
+const given = (part: Partial<Put> = {}): Put => ({
+  grant: fresh,
+  account: { userId: "u" },
+  costClass: "SUBSCRIPTION",
+  origin: "login",
+  accountEpoch: "epoch-2",
+  ...part,
+});
+const put = (part: Partial<Put> = {}, accountChanged = false, profile = troubled) =>
+  happens(profile, { type: "put", put: given(part), accountChanged });
+const DOUBTS = ["block", "loginNeeded", "refreshDead", "intent", "backoff", "lastAttempt"] as const;
+
+describe("a login put in the place of another", () => {
+  test("ends every doubt and block, and the interval; it is a new generation, proven by nobody", () => {
+    const next = put();
+    for (const doubt of DOUBTS) expect(next).not.toHaveProperty(doubt);
+    expect(next).toMatchObject({
+      grant: fresh,
+      generation: 4,
+      origin: "login",
+      obtainedAtMs: NOW.wallMs,
+      proven: false,
+      restored: false,
+    });
+    expect(next).not.toHaveProperty("lastRefreshAtMs");
+  });
+
+  test("keeps what is known of the same account: limits, failures, readings", () => {
+    const { cooldowns, usageWindows, accountEpoch, account } = put();
+    expect([cooldowns, usageWindows, accountEpoch]).toEqual([[limit(HOUR)], windows, "epoch-1"]);
+    expect(put().strikes).toEqual(strikes);
+    expect(account).toEqual({ accountId: "acct-a", userId: "u" });
+  });
+
+  test("of another account forgets all that was known of the old one", () => {
+    expect(put({}, true)).toMatchObject({
+      account: { userId: "u" },
+      accountEpoch: "epoch-2",
+      cooldowns: [],
+      strikes: [],
+      usageWindows: [],
+    });
+    expect(put({}, true).account).not.toHaveProperty("accountId");
+  });
+
+  test("leaves what the operator set where it says nothing", () => {
+    const { enabled, baseUrl, pools, ownership, sourcePath, aliases, attributes, title } = put();
+    expect({ enabled, baseUrl, pools, ownership, sourcePath, aliases, attributes, title }).toEqual({
+      enabled: true,
+      baseUrl: "https://mine",
+      pools: ["work"],
+      ownership: "SOLE",
+      sourcePath: "/home/fake/auth.json",
+      aliases: ["old:a"],
+      attributes: { project: "p", team: "t" },
+      title: "mine",
+    });
+    expect(put({ pools: [] }).pools).toEqual(["work"]);
+  });
+
+  test("takes over what it says", () => {
+    const said = {
+      enabled: false,
+      baseUrl: "https://theirs",
+      pools: ["home"],
+      ownership: "SHARED",
+      sourcePath: "/b",
+      costClass: "METERED",
+    } as const;
+    expect(put(said)).toMatchObject(said);
+    expect(put({ aliases: ["old:a", "old:b"] }).aliases).toEqual(["old:a", "old:b"]);
+    expect(put({ attributes: { team: "u", x: "y" } }).attributes).toEqual({
+      project: "p",
+      team: "u",
+      x: "y",
+    });
+  });
+
+  test.each([
+    ["a later end", [limit(2 * HOUR)], [limit(2 * HOUR)]],
+    ["an earlier end", [limit(HOUR / 2)], [limit(HOUR)]],
+    ["another model's", [limit(5, { model: "m" })], [limit(HOUR), limit(5, { model: "m" })]],
+    [
+      "another outcome's",
+      [limit(5, { outcome: "BILLING" })],
+      [limit(HOUR), limit(5, { outcome: "BILLING" })],
+    ],
+  ])("brings limits along, and of two the later end holds: %s", (_what, cooldowns, expected) => {
+    expect(put({ cooldowns }).cooldowns).toEqual(expected);
+  });
+});
+
+describe("a profile that was not there", () => {
+  test("is on, nobody's in particular, and knows nothing bad", () => {
+    expect(created("x:a", "x", "a", given(), NOW)).toEqual({
+      id: "x:a",
+      provider: "x",
+      label: "a",
+      aliases: [],
+      grant: fresh,
+      generation: 1,
+      origin: "login",
+      obtainedAtMs: NOW.wallMs,
+      proven: false,
+      accountEpoch: "epoch-2",
+      account: { userId: "u" },
+      attributes: {},
+      enabled: true,
+      baseUrl: "",
+      pools: [],
+      ownership: "UNKNOWN",
+      restored: false,
+      sourcePath: "",
+      costClass: "SUBSCRIPTION",
+      cooldowns: [],
+      strikes: [],
+      usageWindows: [],
+    });
+  });
+
+  test("has what came with it", () => {
+    const said = {
+      aliases: ["old:a"],
+      attributes: { project: "p" },
+      enabled: false,
+      baseUrl: "https://theirs",
+      pools: ["home"],
+      ownership: "SHARED",
+      sourcePath: "/b",
+      cooldowns: [limit(HOUR)],
+    } as const;
+    expect(created("x:a", "x", "a", given(said), NOW)).toMatchObject(said);
+  });
+});
+
+test("a grant taken over from who shares it ends doubts, but not a block, and is shared from then on", () => {
+  const next = happens(troubled, { type: "adopted", grant: fresh, account: {} });
+  for (const doubt of DOUBTS.filter((d) => d !== "block")) expect(next).not.toHaveProperty(doubt);
+  expect(next).toMatchObject({
+    grant: fresh,
+    generation: 4,
+    origin: "adopted",
+    ownership: "SHARED",
+    block: troubled.block,
+    lastRefreshAtMs: NOW.wallMs,
+  });
+});
+
+describe("an operator", () => {
+  test("who enables ends a block; who disables, or only renames, does not", () => {
+    const change = (part: object) => happens(troubled, { type: "updated", ...part });
+    expect(change({ enabled: true })).not.toHaveProperty("block");
+    expect(change({ enabled: false })).toEqual({ ...troubled, enabled: false });
+    const all = { title: "new", baseUrl: "https://b", pools: [], ownership: "UNKNOWN" } as const;
+    expect(change(all)).toEqual({ ...troubled, ...all });
+    expect(change({})).toEqual(troubled);
+  });
+
+  test("who clears everything ends block, limits and the wait for the token endpoint", () => {
+    const { block: _b, backoff: _o, ...rest } = troubled;
+    expect(happens(troubled, { type: "cleared", model: "" })).toEqual({
+      ...rest,
+      cooldowns: [],
+      strikes: [],
+    });
+  });
+
+  test("who clears one model ends that model's limits only", () => {
+    const profile = { ...troubled, cooldowns: [limit(HOUR), limit(HOUR, { model: "m" })] };
+    expect(happens(profile, { type: "cleared", model: "m" })).toEqual({
+      ...profile,
+      cooldowns: [limit(HOUR)],
+    });
+  });
+});
+
+describe("an end of a refresh", () => {
+  const ends: Event[] = [
+    { type: "refresh_rejected", from: 3, code: "invalid_grant" },
+    { type: "refresh_not_now", from: 3 },
+    { type: "refresh_unsent", from: 3 },
+    { type: "refresh_lost", from: 3 },
+    { type: "refresh_granted", from: 3, grant: fresh, account: {} },
+  ];
+  const flying = profileWith({ generation: 3, intent });
+
+  test.each(ends)("$type is taken for its own generation, and void for another", (event) => {
+    const next = happens(flying, event);
+    expect(next.intent?.phase).not.toBe("open");
+    const newer = { ...flying, generation: 4 };
+    expect(happens(newer, event)).toBe(newer);
+  });
+
+  test("says what it was", () => {
+    const [rejected, notNow, unsent, lost, granted] = ends.map((event) => happens(flying, event));
+    expect(rejected?.refreshDead).toEqual({ cause: "terminal", code: "invalid_grant", setAtMs: NOW.wallMs });
+    expect(notNow?.backoff?.until).toEqual(after(NOW, 30_000));
+    expect(unsent?.backoff?.until).toEqual(after(NOW, 2_000));
+    expect(lost?.intent?.phase).toBe("lost");
+    expect(granted).toMatchObject({ grant: fresh, generation: 4, origin: "refresh" });
+  });
+
+  test("of the same login put again meanwhile keeps what the server gave for it", () => {
+    const spent = new Secret("rt-FAKE-1");
+    const next = happens(flying, { type: "refresh_granted", from: 2, spent, grant: fresh, account: {} });
+    expect(next.grant).toMatchObject({
+      accessToken: new Secret("at-FAKE-1"),
+      refreshToken: fresh.refreshToken,
+    });
+  });
+});
+
+test("a trial's silence, a reading and a report go to their rules", () => {
+  const tried = profileWith({ cooldowns: [limit(0)] });
+  expect(happens(tried, { type: "trial_ended", model: "" }).cooldowns).toEqual([]);
+  const read = happens(tried, { type: "usage_read", windows, sinceMs: NOW.wallMs });
+  expect([read.usageWindows, read.cooldowns]).toEqual([windows, []]);
+  const begun = { type: "refresh_started", rotation: "strict", graceMs: 0, replay: 1 } as const;
+  expect(happens(tried, begun).intent).toMatchObject({ generation: 1, replay: 1, phase: "open" });
+});
