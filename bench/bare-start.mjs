@@ -17,6 +17,7 @@ const protos = [
   "authbroker/v1/login.proto",
   "authbroker/v1/profile.proto",
   "authbroker/v1/status.proto",
+  "authbroker/v1/store.proto",
   "grpc/health/v1/health.proto",
   "grpc/reflection/v1/reflection.proto",
   "grpc/reflection/v1alpha/reflection.proto",

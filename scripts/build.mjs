@@ -34,7 +34,9 @@ await program.write({
   chunkFileNames: "[name]-[hash].js",
   codeSplitting: {
     groups: [
-      { name: "shared", minShareCount: 4, test: /dist\/(?!cli\/(?!output\.js))/ },
+      { name: "shared", minShareCount: 4, test: /dist\/(?!cli\/(?!output\.js)|config|key|store\/)/ },
+      // Knows zod, which no command needs that only asks.
+      { name: "shared-state", minShareCount: 4, test: /dist\/(config|key|store\/)/ },
       // Knows commander, which auth-broker-codex does not need.
       { name: "shared-cli", minShareCount: 4, test: /dist\/cli\// },
     ],

@@ -7,7 +7,8 @@ import { BrokerFailure } from "./domain/failure.ts";
 import { remainingMs } from "./domain/time.ts";
 import { type Address, addressText } from "./endpoint/address.ts";
 import { signOutHint } from "./import/sign-out.ts";
-import { fingerprints, installKey } from "./key.ts";
+import { fingerprints } from "./key/fingerprint.ts";
+import { closeKeyDirectory, keySources } from "./key.ts";
 import type { Notifier } from "./notify.ts";
 import { VERSION } from "./package.ts";
 import { ownPlaces, type Places } from "./places.ts";
@@ -26,8 +27,7 @@ import { callers } from "./rpc/callers.ts";
 import type { Desk } from "./rpc/handler.ts";
 import { loadDefinitions } from "./rpc/services.ts";
 import { closeAll, endpointPolicies, makeServers, openAll } from "./servers.ts";
-import { openLowdbStore } from "./store/lowdb.ts";
-import type { Store } from "./store/store.ts";
+import { type LowdbStore, openLowdbStore } from "./store/lowdb.ts";
 
 export interface DaemonOptions {
   /** Everything under one directory, as `AUTH_BROKER_HOME` does. Default: as the environment says. */
@@ -69,16 +69,18 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
     options.home === undefined ? (options.env ?? process.env) : { AUTH_BROKER_HOME: options.home },
   );
   const config = options.config ?? (await loadConfig(where.configFile));
+  await closeKeyDirectory(where.keyFile, (message) => log.warn({}, message));
   const store = await openLowdbStore({
     directory: where.stateDir,
+    keys: keySources(config.key, where.keyFile),
+    countersFile: where.countersFile,
     now: () => clock.now(),
     warn: (message) => log.warn({}, message),
+    progress: (message) => log.info({}, message),
     meanwhile: loadDefinitions,
   });
   try {
-    // Under the lock, so that two starting brokers cannot both make a key.
-    const key = await installKey(where.keyFile, (message) => log.warn({}, message));
-    return await serve({ options, config, where, clock, log, key, store });
+    return await serve({ options, config, where, clock, log, store });
   } catch (error) {
     await store.close();
     throw error;
@@ -91,8 +93,7 @@ interface Parts {
   readonly where: Places;
   readonly clock: Clock;
   readonly log: Log;
-  readonly key: Uint8Array;
-  readonly store: Store;
+  readonly store: LowdbStore;
 }
 
 async function serve(parts: Parts): Promise<Daemon> {
@@ -119,11 +120,20 @@ async function serve(parts: Parts): Promise<Daemon> {
     refuseUnready: () => {
       if (phase.now !== "ready") throw new BrokerFailure({ kind: phase.now });
     },
+    refuseLocked: () => {
+      broker.asked();
+      const { lockFailure } = broker.ctx.ledger;
+      if (lockFailure !== undefined) throw new BrokerFailure(lockFailure);
+    },
     ending: ending.signal,
     wallMs: () => clock.now().wallMs,
     log,
   };
-  const health = brokerHealth(broker, () => phase.now === "ready", desk.callerOf);
+  const health = brokerHealth(
+    broker,
+    () => phase.now === "ready" && broker.ctx.ledger.lockFailure === undefined,
+    desk.callerOf,
+  );
   const servers = makeServers(desk, broker, health, {
     version: VERSION,
     startedAtMs: clock.now().wallMs,
@@ -143,7 +153,7 @@ async function serve(parts: Parts): Promise<Daemon> {
   const endpoints = Object.fromEntries(policies.map((p) => [p.policy.name, addressText(p.address)]));
   const { configFile, stateDir } = where;
   log.info({ version: VERSION, endpoints, configFile, stateDir }, "the broker serves");
-  const late = loadLate();
+  const late = Promise.all([loadLate(), broker.locking()]);
   // Whoever needs it then asks again, and is told.
   late.catch((error: unknown) => log.error({ err: error }, "a part of the program cannot be loaded"));
   const stop = async () => {
@@ -191,7 +201,7 @@ async function notifierOf({ options, config, log }: Parts): Promise<Notifier | u
 }
 
 function brokerParts(parts: Parts, providers: Providers) {
-  const { options, config, clock, log, key, store } = parts;
+  const { options, config, clock, log, store } = parts;
   const { connectTimeoutMs } = config.settings.refresh;
   const extraCaFile = (options.env ?? process.env).NODE_EXTRA_CA_CERTS || undefined;
   const fetch = options.fetch ?? createFetch({ connectTimeoutMs, extraCaFile, ...config.network });
@@ -200,7 +210,7 @@ function brokerParts(parts: Parts, providers: Providers) {
     store,
     clock,
     log,
-    key,
+    key: store.deriveKey("lease"),
     settings: config.settings,
     providerOf: providers.providerFor,
     isKnown: (id: string) => providers.get(id) !== undefined,
@@ -215,8 +225,9 @@ function brokerParts(parts: Parts, providers: Providers) {
     // Other programs' formats are loaded only where a login is shared with one.
     readShared: async (...about) => (await import("./import/shared-source.ts")).readSharedSource(...about),
     giveBack: async (...about) => (await import("./import/give-back.ts")).giveBack(...about),
-    fingerprintOf: fingerprints(key),
     signOutHint,
+    ...(config.key.lockAfterMs === undefined ? {} : { lockAfterMs: config.key.lockAfterMs }),
+    fingerprintOf: fingerprints(store.deriveKey("fingerprint")),
     withRefreshDue: (grant, id, now) => {
       const client = providers.providerFor(id).oauth;
       if (grant.expires === undefined || client === undefined) return grant;

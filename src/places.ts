@@ -9,6 +9,8 @@ import { EndpointError } from "./endpoint/error.ts";
 export interface Places {
   readonly configFile: string;
   readonly keyFile: string;
+  /** What tells a restored older copy of the state; beside the key, so that no copy of the state holds it. */
+  readonly countersFile: string;
   readonly stateDir: string;
   readonly runDir: string;
   readonly agentAddress: Address;
@@ -71,6 +73,7 @@ export function places(around: Surroundings): Places {
   return {
     configFile: roots.configFile,
     keyFile: roots.keyFile,
+    countersFile: `${roots.keyFile}.counters`,
     stateDir: roots.stateDir,
     runDir: roots.runDir,
     agentAddress: address("AUTH_BROKER_SOCKET", "agent"),

@@ -22,7 +22,7 @@ import { type Desk, guarded } from "./rpc/handler.ts";
 import { loginService } from "./rpc/login-service.ts";
 import { reflectionServices } from "./rpc/reflection.ts";
 import { SERVICES } from "./rpc/schema.ts";
-import { credentialService, profileService, statusService } from "./rpc/service.ts";
+import { credentialService, profileService, statusService, storeService } from "./rpc/service.ts";
 
 /** How long a stopping server waits for calls that are under way. */
 const SHUTDOWN_MS = 2_000;
@@ -91,8 +91,13 @@ export function makeServers(
     streams,
     agent: make(agentServices, agentNames),
     admin: make(
-      [...agentServices, profileService(desk, broker), loginService(desk, broker)],
-      [SERVICES.profile, SERVICES.login, ...agentNames],
+      [
+        ...agentServices,
+        profileService(desk, broker),
+        loginService(desk, broker),
+        storeService(desk, broker),
+      ],
+      [SERVICES.profile, SERVICES.login, SERVICES.store, ...agentNames],
     ),
   };
 }

@@ -7,7 +7,7 @@ import type { ProviderRules } from "../domain/pool.ts";
 import type { Profile } from "../domain/profile.ts";
 import type { Settings } from "../domain/settings.ts";
 import { after, type Now } from "../domain/time.ts";
-import { transition } from "../domain/transition.ts";
+import { type Event, transition } from "../domain/transition.ts";
 import type { GiveBack, Provider, ReadSharedSource, ReadUsage, RefreshGrant } from "../provider/provider.ts";
 import type { Store } from "../store/store.ts";
 import { acquire, type Patience } from "./acquire.ts";
@@ -19,6 +19,7 @@ import { Lanes } from "./lanes.ts";
 import { Latest } from "./latest.ts";
 import { LeaseIds } from "./lease.ts";
 import { Ledger } from "./ledger.ts";
+import type { Locking } from "./locking.ts";
 import type { Log } from "./log.ts";
 import type { Logins } from "./login.ts";
 import type { LoginWiring } from "./login-landing.ts";
@@ -69,6 +70,8 @@ export interface BrokerParts {
   readonly login: LoginWiring;
   /** Aborts when the broker is about to stop. */
   readonly ending: AbortSignal;
+  /** Lock when nobody asked for so long. Absent: never. */
+  readonly lockAfterMs?: number;
 }
 
 /** A refresh may take its whole time, and its one replay too; then there is time left to write. */
@@ -78,6 +81,8 @@ const DRAIN_ALLOWANCE_MS = 5_000;
 export class Broker {
   readonly ctx: Context;
   #logins: Promise<Logins> | undefined;
+  #loadingLock: Promise<Locking> | undefined;
+  #lock: Locking | undefined;
   readonly #parts: BrokerParts;
 
   constructor(parts: BrokerParts) {
@@ -87,12 +92,8 @@ export class Broker {
 
   /** Reads the state and closes what a former process left open. Rejects with `StoreError`. */
   async start(): Promise<void> {
-    const { store, clock } = this.#parts;
-    this.ctx.ledger.load(await store.readAll(clock.now()));
-    for (const profile of this.ctx.ledger.all()) {
-      if (profile.intent?.phase === "open") await this.#recover(profile);
-      this.ctx.plan(profile.id);
-    }
+    await this.#load();
+    if (this.#parts.lockAfterMs !== undefined) (await this.locking()).asked();
     const { notify } = this.#parts;
     if (notify === undefined) return;
     // Not loaded where nobody wants to be told.
@@ -100,20 +101,43 @@ export class Broker {
     new Notices(this.ctx, notify).start();
   }
 
+  async #load(): Promise<void> {
+    const { store, clock } = this.#parts;
+    const contents = await store.readAll(clock.now());
+    this.ctx.ledger.load(contents);
+    for (const { profile, older } of contents.profiles) if (older === true) await this.#doubt(profile);
+    for (const profile of this.ctx.ledger.all()) {
+      if (profile.intent?.phase === "open") await this.#recover(profile);
+      this.ctx.plan(profile.id);
+    }
+    for (const owner of this.ctx.ledger.owners()) this.ctx.latest.publish(owner);
+    this.ctx.latest.publish("");
+  }
+
+  /** An older copy of the record was restored. */
+  async #doubt(profile: Profile): Promise<void> {
+    this.ctx.log.warn(
+      { profile: profile.id },
+      "its record is an older copy than the last one written here; its refresh token may be spent",
+    );
+    const rotation = this.ctx.providerOf(profile.provider).oauth?.rotation ?? "strict";
+    await this.#mend(profile, { type: "restored", rotation });
+  }
+
   /** A refresh was under way when the former process died: its answer is lost. */
   async #recover(profile: Profile): Promise<void> {
-    const { ledger, clock, settings, log } = this.ctx;
-    log.warn(
+    this.ctx.log.warn(
       { profile: profile.id },
       "a refresh was under way when the broker last ended; its answer is lost",
     );
+    await this.#mend(profile, { type: "refresh_lost", from: profile.generation });
+  }
+
+  /** Changes a profile before anybody is served; in memory only if the disk refuses. */
+  async #mend(profile: Profile, event: Event): Promise<void> {
+    const { ledger, clock, settings, log } = this.ctx;
     await ledger
-      .commit(
-        profile.id,
-        (p) =>
-          transition(p ?? profile, { type: "refresh_lost", from: profile.generation }, clock.now(), settings),
-        { keep: true },
-      )
+      .commit(profile.id, (p) => transition(p ?? profile, event, clock.now(), settings), { keep: true })
       .catch((error: unknown) =>
         log.error({ err: error, profile: profile.id }, "the state cannot be written"),
       );
@@ -158,6 +182,30 @@ export class Broker {
     return this.#logins;
   }
 
+  /** Lock and unlock; loaded when the broker already serves, or by whoever comes sooner. */
+  locking(): Promise<Locking> {
+    this.#loadingLock ??= import("./locking.ts").then(({ Locking }) => {
+      const { ctx } = this;
+      const { store, settings, lockAfterMs } = this.#parts;
+      this.#lock = new Locking({
+        ...ctx,
+        store,
+        load: () => this.#load(),
+        flush: () => ctx.histories.flush(),
+        flightMs: 2 * settings.refresh.totalTimeoutMs,
+        isWatched: () => ctx.watches.size > 0,
+        ...(lockAfterMs === undefined ? {} : { lockAfterMs }),
+      });
+      return this.#lock;
+    });
+    return this.#loadingLock;
+  }
+
+  /** Somebody asked for something: the time until the lock by itself begins anew. */
+  asked(): void {
+    this.#lock?.asked();
+  }
+
   /** As `returnProfile` says. */
   async returnProfile(profile: string): Promise<string> {
     const { returnProfile } = await import("./return-profile.ts");
@@ -173,7 +221,12 @@ export class Broker {
   /** True while something that callers rely on is not on the disk yet, or cannot be. */
   get isTroubled(): boolean {
     const { ledger, refreshes } = this.ctx;
-    return ledger.trouble !== undefined || ledger.hasUnwritten() || refreshes.trouble !== undefined;
+    return (
+      ledger.lockFailure !== undefined ||
+      ledger.trouble !== undefined ||
+      ledger.hasUnwritten() ||
+      refreshes.trouble !== undefined
+    );
   }
 
   /** Begins no more refreshes and lets the running ones land; gives up on those that cannot. */

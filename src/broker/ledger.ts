@@ -1,5 +1,5 @@
 import { canonicalProfileId } from "../domain/alias.ts";
-import { BrokerFailure } from "../domain/failure.ts";
+import { BrokerFailure, type Failure } from "../domain/failure.ts";
 import { arrange, type Pool, type ProviderRules } from "../domain/pool.ts";
 import type { Profile } from "../domain/profile.ts";
 import type { Contents, CorruptRecord, ProviderState, Store, StoreError } from "../store/store.ts";
@@ -26,6 +26,11 @@ export class Ledger {
   readonly #pools = new Map<string, Pool>();
   readonly #providers: ProviderStates;
   #onChange: (profileId: string) => void = () => {};
+  #lockFailure: Failure | undefined;
+  /** Whose profiles were locked away; names of providers are no secret. */
+  #lockedOwners: readonly string[] = [];
+  /** Ends when a lock is done or refused; changes wait for it. */
+  #locking: Promise<void> | undefined;
 
   constructor(wiring: {
     readonly store: Store;
@@ -52,8 +57,9 @@ export class Ledger {
     });
   }
 
-  /** Takes over what the store holds; called once. */
+  /** Takes over what the store holds; called at the start, and after a lock. */
   load(contents: Contents): void {
+    this.#lockFailure = undefined;
     this.#providers.load(contents.providers);
     for (const stored of contents.profiles) {
       const { id } = stored.profile;
@@ -61,6 +67,41 @@ export class Ledger {
       this.#index(stored.profile);
     }
     for (const record of contents.corrupt) this.#corrupt.set(record.profile, record);
+  }
+
+  /** Why nothing is known at present: everything was locked away. */
+  get lockFailure(): Failure | undefined {
+    return this.#lockFailure;
+  }
+
+  /**
+   * Lets what is being written end, and forgets everything until `load`. `lockStore` gives the reason why
+   * calls fail from then on. Rejects, and nothing is forgotten, if something is in memory only.
+   */
+  async lock(lockStore: () => Promise<Failure>): Promise<void> {
+    const locked = this.#lock(lockStore);
+    const over = () => {
+      this.#locking = undefined;
+    };
+    this.#locking = locked.then(over, over);
+    await locked;
+  }
+
+  async #lock(lockStore: () => Promise<Failure>): Promise<void> {
+    for (const [id, queue] of this.#queues) await queue.commit((profile) => profile ?? unknown(id));
+    await this.#providers.rewrite();
+    this.#lockedOwners = this.owners();
+    const ids = [...this.#queues.keys()];
+    this.#lockFailure = await lockStore();
+    this.#queues.clear();
+    this.#idsByProvider.clear();
+    this.#aliases.clear();
+    this.#corrupt.clear();
+    this.#pools.clear();
+    this.#providers.load({});
+    for (const id of ids) this.#onChange(id);
+    for (const owner of this.#lockedOwners) this.#latest.publish(owner);
+    this.#latest.publish("");
   }
 
   /** Calls `listener` after each change of a profile, before anybody else hears of it. */
@@ -89,8 +130,9 @@ export class Ledger {
     return [...ids].map((id) => this.get(id)).filter((p) => p !== undefined);
   }
 
-  /** Providers that own at least one profile, readable or not. */
+  /** Providers that own at least one profile, readable or not; also while all is locked. */
   owners(): readonly string[] {
+    if (this.#lockFailure !== undefined) return this.#lockedOwners;
     const owners = new Set(this.#idsByProvider.keys());
     for (const id of this.#corrupt.keys()) owners.add(providerOf(id));
     return [...owners].sort();
@@ -110,6 +152,7 @@ export class Ledger {
 
   /** The provider's profiles in the order of preference; arranged anew only after a change. */
   pool(provider: string): Pool {
+    if (this.#lockFailure !== undefined) throw new BrokerFailure(this.#lockFailure);
     const known = this.#pools.get(provider);
     if (known !== undefined) return known;
     const rules = this.#rulesOf(provider);
@@ -141,6 +184,8 @@ export class Ledger {
 
   /** Changes a profile, as `WriteQueue.commit` says. */
   commit(id: string, change: Change, options: CommitOptions = {}): Promise<Committed> {
+    if (this.#locking !== undefined) return this.#locking.then(() => this.commit(id, change, options));
+    if (this.#lockFailure !== undefined) return Promise.reject(new BrokerFailure(this.#lockFailure));
     const queue = this.#queues.get(id) ?? this.#queueFor(id);
     this.#queues.set(id, queue);
     return queue.commit(change, options);
@@ -170,6 +215,9 @@ export class Ledger {
     change: (state: ProviderState) => ProviderState,
     options: Pick<CommitOptions, "keep"> = {},
   ): Promise<void> {
+    if (this.#locking !== undefined)
+      return this.#locking.then(() => this.changeProvider(id, change, options));
+    if (this.#lockFailure !== undefined) return Promise.reject(new BrokerFailure(this.#lockFailure));
     return this.#providers.change(id, change, options);
   }
 

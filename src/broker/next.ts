@@ -49,6 +49,8 @@ export function unavailabilityOf(failure: Failure): Unavailability | undefined {
         retryAtMs: failure.retryAtMs,
         profiles: [],
       };
+    case "store_unavailable":
+      return { reason: "STORE_UNAVAILABLE", message: describe(failure), help: failure.mend, profiles: [] };
     case "store_corrupt":
       return { reason: "PROFILE_BLOCKED", message: describe(failure), profiles: [] };
     default:

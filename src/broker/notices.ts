@@ -44,6 +44,8 @@ export class Notices {
   }
 
   #compare(): void {
+    // Nothing is known while all is locked; the unlock is news again.
+    if (this.#ctx.ledger.lockFailure !== undefined) return;
     const now = this.#ctx.clock.now();
     const found = this.#look(now);
     const begun = [...found].filter(([key]) => !this.#standing.has(key) && !this.#wasToldLately(key, now));

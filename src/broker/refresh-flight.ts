@@ -46,8 +46,8 @@ interface Sending {
 /** What a flight asks, and whom it tells. */
 export interface FlightEnds {
   readonly isUrgent: () => boolean;
-  /** The broker stops: what has not begun does not begin any more. */
-  readonly isDraining: () => boolean;
+  /** Why what has not begun does not begin any more. */
+  readonly closed: () => Failure | undefined;
   /** The result cannot be written down yet. */
   readonly onTrouble: (error: BrokerFailure) => void;
 }
@@ -81,7 +81,8 @@ export class Flying {
     }
     const place = await this.#w.lanes.enter(clientKey(client), this.#ends.isUrgent);
     try {
-      if (this.#ends.isDraining()) throw new BrokerFailure({ kind: "draining" });
+      const closed = this.#ends.closed();
+      if (closed !== undefined) throw new BrokerFailure(closed);
       let isOrdered = this.#isOperator;
       // Asked for silence while this one stood in the lane.
       if (!isOrdered && this.#w.lanes.heldUntilMs(clientKey(client), this.#w.clock.now()) !== undefined)

@@ -1,4 +1,4 @@
-import { BrokerFailure } from "../domain/failure.ts";
+import { BrokerFailure, type Failure } from "../domain/failure.ts";
 import type { Profile } from "../domain/profile.ts";
 import { type FlightWiring, Flying } from "./refresh-flight.ts";
 
@@ -18,7 +18,8 @@ export interface Flight {
 export class Refreshes {
   readonly #wiring: FlightWiring;
   readonly #flights = new Map<string, Flight>();
-  #isDraining = false;
+  /** Why no refresh begins at present. */
+  #closed: Failure | undefined;
 
   constructor(wiring: FlightWiring) {
     this.#wiring = wiring;
@@ -38,13 +39,13 @@ export class Refreshes {
       if (options.urgent === true) running.isUrgent = true;
       return running;
     }
-    if (this.#isDraining) throw new BrokerFailure({ kind: "draining" });
+    if (this.#closed !== undefined) throw new BrokerFailure(this.#closed);
     return this.#start(profile.id, options.operator === true, options.urgent === true);
   }
 
-  /** Starts a refresh that nobody waits for, unless one is under way or the broker stops. */
+  /** Starts a refresh that nobody waits for, unless one is under way or none may begin. */
   ahead(profile: Profile): void {
-    if (!this.#isDraining) this.join(profile);
+    if (this.#closed === undefined) this.join(profile);
   }
 
   /** Does something during which no refresh of the profile may be under way or begin. */
@@ -79,10 +80,20 @@ export class Refreshes {
     return [...this.#flights.keys()];
   }
 
-  /** Begins no more refreshes and resolves when the running ones are over. */
-  async drain(): Promise<void> {
-    this.#isDraining = true;
+  /** Begins no more refreshes, which fail for the reason given, and resolves when the running ones are over. */
+  async pause(reason: Failure): Promise<void> {
+    this.#closed = reason;
     await Promise.all([...this.#flights.values()].map((f) => f.done));
+  }
+
+  /** Refreshes may begin again, unless the broker stops. */
+  resume(): void {
+    if (this.#closed?.kind !== "draining") this.#closed = undefined;
+  }
+
+  /** The same for good. */
+  drain(): Promise<void> {
+    return this.pause({ kind: "draining" });
   }
 
   #start(profileId: string, isOperator: boolean, isUrgent: boolean): Flight {
@@ -100,7 +111,7 @@ export class Refreshes {
     };
     const flying = new Flying(this.#wiring, profileId, isOperator, {
       isUrgent: () => flight.isUrgent,
-      isDraining: () => this.#isDraining,
+      closed: () => this.#closed,
       onTrouble: (error) => {
         flight.trouble = error;
         fail(error);

@@ -131,7 +131,8 @@ function returnAtMs(ctx: Context, profile: Profile, now: Now): number | undefine
 /** What an operator should know, one sentence each. */
 export function warningsOf(ctx: Context): readonly string[] {
   const warnings: string[] = [];
-  const { trouble } = ctx.ledger;
+  const { trouble, lockFailure } = ctx.ledger;
+  if (lockFailure !== undefined) return ["the records are locked; auth-broker unlock"];
   if (trouble !== undefined) warnings.push(`the state cannot be written (${trouble.path}): ${trouble.mend}`);
   for (const record of ctx.ledger.corruptRecords()) {
     warnings.push(`the record of "${record.profile}" cannot be read (${record.path}); it is left as it lies`);

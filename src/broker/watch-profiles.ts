@@ -1,3 +1,4 @@
+import { BrokerFailure } from "../domain/failure.ts";
 import type { Context } from "./context.ts";
 import { type CorruptView, idOf, listViews, type ProfileView } from "./status.ts";
 import { firstOf } from "./waiting.ts";
@@ -17,6 +18,8 @@ export async function* watchProfiles(
 ): AsyncGenerator<ProfileNews, void, undefined> {
   let shown: ReadonlyMap<string, ProfileView | CorruptView> | undefined;
   while (!signal.aborted) {
+    const { lockFailure } = ctx.ledger;
+    if (lockFailure !== undefined) throw new BrokerFailure(lockFailure);
     const { changed, stop } = ctx.latest.next(provider);
     try {
       const views = new Map(listViews(ctx, provider).map((view) => [idOf(view), view]));

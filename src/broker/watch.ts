@@ -28,7 +28,8 @@ export async function* watch(
   signal: AbortSignal,
 ): AsyncGenerator<Next, void, undefined> {
   let shown: Shown | undefined;
-  resolved(ctx, asked, caller);
+  // What cannot be judged while the records are locked is judged afterwards, as a state of the watch.
+  if (ctx.ledger.lockFailure === undefined) resolved(ctx, asked, caller);
   try {
     while (!signal.aborted) {
       const news = ctx.latest.next(asked.provider);

@@ -20,7 +20,7 @@ const HELP: Readonly<Record<string, string>> = {
   PROFILE_UNKNOWN: "auth-broker profiles",
 };
 
-export type Asked = "credential" | "status" | "profile" | "login";
+export type Asked = "credential" | "status" | "profile" | "login" | "store";
 
 /** A connection to one service of a broker. */
 export interface Line extends Disposable {
@@ -65,7 +65,7 @@ export async function ask(service: Asked, method: string, request: Message, wait
 /** The address at which a service is asked. */
 export function addressOf(service: Asked): Address {
   const where = here();
-  return service === "profile" || service === "login" ? where.adminAddress : where.agentAddress;
+  return service === "credential" || service === "status" ? where.agentAddress : where.adminAddress;
 }
 
 /** The answer of a method as proto3 JSON. */

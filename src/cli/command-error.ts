@@ -94,7 +94,7 @@ function ofOwnKind(error: Described): CommandError | undefined {
     case "ConfigError":
       return new CommandError(78, error.message, { help: schemaHelp(error.problems) });
     case "StoreError":
-      return new CommandError(error.code === "locked" ? 75 : 74, `${error.message} (${error.path})`, {
+      return new CommandError(storeExit(error.code), `${error.message} (${error.path})`, {
         help: String(error.mend),
       });
     default:
@@ -118,4 +118,9 @@ function ofBroker(error: Error & Omit<RemoteFailure, "message">): CommandError {
     profiles,
     ...(retryTime && { retryTime }),
   });
+}
+
+function storeExit(code: unknown): number {
+  if (code === "locked") return 75;
+  return code === "other_source" ? 78 : 74;
 }

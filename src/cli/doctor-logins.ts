@@ -1,12 +1,10 @@
 import { createHmac, randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
 import type { Grant } from "../domain/grant.ts";
 import type { Secret } from "../domain/secret.ts";
 import { ImportError } from "../import/file.ts";
 import type { ImportContext, ImportedProfile, SourceName } from "../import/item.ts";
 import { grantOwners } from "../import/owners.ts";
 import { findSources, readSource, SOURCES } from "../import/sources.ts";
-import { fingerprints } from "../key.ts";
 import type { Places } from "../places.ts";
 import { type Check, ok, warn } from "./doctor-check.ts";
 import { originChecks, phantomChecks, storeChecks } from "./doctor-programs.ts";
@@ -36,7 +34,11 @@ export async function loginChecks(
 ): Promise<FoundLogins> {
   const profiles = await foundProfiles(checks, importContext());
   checks.push(...phantomChecks(profiles), ...originChecks(profiles, kept));
-  const sharedGrants = [...sharedAmongPrograms(profiles), ...sharedWithBroker(profiles, where, kept)];
+  const fingerprintOf = await installFingerprint(where);
+  const sharedGrants = [
+    ...sharedAmongPrograms(profiles),
+    ...(fingerprintOf === undefined ? [] : sharedWithBroker(profiles, where, kept, fingerprintOf)),
+  ];
   for (const { profile, holders } of sharedGrants) {
     const names = holders.map(({ source, path }) => `${source} (${path})`).join(", ");
     checks.push(
@@ -87,11 +89,10 @@ function sharedAmongPrograms(profiles: readonly ImportedProfile[]): FoundLogins[
 /** Logins of other programs whose token the broker holds too, told by the fingerprints that it shows. */
 function sharedWithBroker(
   profiles: readonly ImportedProfile[],
-  { keyFile, stateDir }: Places,
+  { stateDir }: Places,
   kept: readonly ProfileView[],
+  fingerprintOf: (grant: Grant) => string,
 ): FoundLogins["sharedGrants"] {
-  const fingerprintOf = installFingerprint(keyFile);
-  if (fingerprintOf === undefined) return [];
   return profiles.flatMap(({ grant, provider, source, sourcePath }) => {
     if (grant.kind !== "oauth" || grant.refreshToken === undefined) return [];
     const print = fingerprintOf(grant);
@@ -111,9 +112,15 @@ function sharedWithBroker(
 }
 
 /** Undefined if this installation has no key yet, or not for this user. */
-function installFingerprint(keyFile: string): ((grant: Grant) => string) | undefined {
+async function installFingerprint(where: Places): Promise<((grant: Grant) => string) | undefined> {
   try {
-    return fingerprints(Buffer.from(readFileSync(keyFile, "latin1").trim(), "hex"));
+    const [{ readOffline }, { loadConfig }] = await Promise.all([
+      import("../offline.ts"),
+      import("../config.ts"),
+    ]);
+    const { key } = await loadConfig(where.configFile);
+    const state = await readOffline(where, key, { wallMs: Date.now(), monoMs: performance.now() });
+    return state.fingerprintOf;
   } catch {
     return undefined;
   }

@@ -16,6 +16,7 @@ export function placeChecks(where: Places): readonly Check[] {
     ...own("directory", where.stateDir),
     ...own("directory", where.runDir),
     ...own("key", where.keyFile),
+    ...own("key", where.countersFile).filter(({ status }) => status !== "ok"),
     ...configFile(where.configFile),
     ...stateFiles(where.stateDir),
     ...sockets(where),

@@ -52,7 +52,7 @@ async function examine(checks: Check[]): Promise<FoundLogins> {
   });
   await attempt(checks, "state", async () => {
     const { recordChecks } = await import("./doctor-records.ts");
-    checks.push(...(await recordChecks(where.stateDir)));
+    checks.push(...(await recordChecks(where)));
   });
   const profiles = (await attempt(checks, "broker", () => brokerChecks(checks))) ?? [];
   return (await attempt(checks, "logins", () => loginChecks(checks, where, profiles))) ?? nothing;

@@ -79,6 +79,18 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "let OpenClaw ask the broker",
     define: async () => (await import("./openclaw.ts")).defineOpenclaw,
   },
+  key: {
+    summary: "show, rotate, export and restore the key that seals the state",
+    define: async () => (await import("./key.ts")).defineKey,
+  },
+  lock: {
+    summary: "put key and logins away while the broker runs",
+    define: async () => (await import("./lock.ts")).defineLock,
+  },
+  unlock: {
+    summary: "take them back",
+    define: async () => (await import("./lock.ts")).defineUnlock,
+  },
   doctor: {
     summary: "look for what is wrong, with or without a running broker",
     define: async () => (await import("./doctor.ts")).defineDoctor,

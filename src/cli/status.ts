@@ -36,16 +36,22 @@ function isOut({ usable, coolingDown, needsLogin, blocked, disabled }: ProviderS
 async function statusText(status: Status, nowMs: number): Promise<string> {
   const { version, startTime, store, providers, warnings } = status;
   const since = startTime === undefined ? "" : `, up since ${localTime(startTime.getTime(), nowMs)}`;
-  const state = store.writable ? "writable" : paint("red", "NOT writable");
+  const state = store.writable ? "writable" : paint("red", store.locked ? "LOCKED" : "NOT writable");
   const paragraphs = [
     `auth-broker ${plain(version)}${since}; store ${plain(store.kind)}, ${state}`,
+    ...(store.locked ? [] : await numbersText(providers, nowMs)),
+    warnings.map((warning) => `${paint("yellow", "warning:")} ${plain(warning)}`).join("\n"),
+  ];
+  return paragraphs.filter((text) => text !== "").join("\n\n");
+}
+
+async function numbersText(providers: Status["providers"], nowMs: number): Promise<readonly string[]> {
+  return [
     providers.length === 0
       ? "no provider has a profile: auth-broker import"
       : providerTable(providers, nowMs),
     await profilesIfShown(nowMs),
-    warnings.map((warning) => `${paint("yellow", "warning:")} ${plain(warning)}`).join("\n"),
   ];
-  return paragraphs.filter((text) => text !== "").join("\n\n");
 }
 
 function providerTable(providers: readonly ProviderStatus[], nowMs: number): string {

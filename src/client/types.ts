@@ -214,7 +214,7 @@ export interface ProviderStatus {
 export interface Status {
   readonly version: string;
   readonly startTime: Date;
-  readonly store: { readonly kind: string; readonly writable: boolean };
+  readonly store: { readonly kind: string; readonly writable: boolean; readonly locked: boolean };
   readonly providers: readonly ProviderStatus[];
   /** Sentences for the operator. Empty: all is well. */
   readonly warnings: readonly string[];

@@ -3,6 +3,7 @@ import { editDistance, nearest } from "../domain/nearest.ts";
 import { BUILT_IN_PROVIDERS, isBuiltIn } from "../domain/provider-ids.ts";
 import { type Backoff, DEFAULT_SETTINGS, type Settings, type SteppedOutcome } from "../domain/settings.ts";
 import type { Address } from "../endpoint/address.ts";
+import type { KeySourceKind } from "../store/key-source.ts";
 import type { Path } from "./problem.ts";
 import type { ProviderConfig } from "./provider-schema.ts";
 import type { OperatorRule } from "./rule-schema.ts";
@@ -24,6 +25,15 @@ export interface EndpointConfig {
   readonly rate?: number;
 }
 
+/** Where the key that seals the records is kept. */
+export interface KeyConfig {
+  readonly source: KeySourceKind;
+  /** The program that prints it and its arguments. There with `command`; else perhaps, for a change. */
+  readonly command?: readonly string[];
+  /** Absent: nobody but an operator locks. */
+  readonly lockAfterMs?: number;
+}
+
 /** What the operator decided, every default filled in, durations in milliseconds. */
 export interface Config {
   /** What is set for providers, by canonical id. */
@@ -32,7 +42,7 @@ export interface Config {
   readonly endpoints: readonly EndpointConfig[];
   /** In the order in which they are tried, each with a canonical provider id or none. */
   readonly rules: readonly OperatorRule[];
-  readonly key: { readonly source: "file" };
+  readonly key: KeyConfig;
   /** `proxy` absent: as the environment says. */
   readonly network: { readonly proxy?: string; readonly caFile?: string };
   readonly notify: { readonly command?: readonly string[]; readonly desktop: boolean };
@@ -49,13 +59,24 @@ export function resolve(file: FileConfig, report: Report): Config {
     settings: resolveSettings(file, report),
     endpoints: resolveEndpoints(file.endpoints ?? [], report),
     rules: resolveRules(file, report),
-    key: { source: file.key?.source ?? "file" },
+    key: resolveKey(file.key ?? {}, report),
     network: { ...(proxy ? { proxy } : {}), ...(caFile ? { caFile } : {}) },
     notify: {
       ...(file.notify?.command === undefined ? {} : { command: file.notify.command }),
       desktop: file.notify?.desktop ?? true,
     },
     log: { level: file.log?.level ?? "info" },
+  };
+}
+
+function resolveKey({ source = "file", command, lockAfter }: NonNullable<FileConfig["key"]>, report: Report) {
+  if (source === "command" && command === undefined) {
+    report(["key", "source"], '"command" needs "command", the program and its arguments');
+  }
+  return {
+    source,
+    ...(command === undefined ? {} : { command }),
+    ...(lockAfter === undefined ? {} : { lockAfterMs: lockAfter }),
   };
 }
 

@@ -2,6 +2,7 @@ import { isAbsolute } from "node:path";
 import { z } from "zod";
 import { parseAddress } from "../endpoint/address.ts";
 import { EndpointError } from "../endpoint/error.ts";
+import { KEY_SOURCES } from "../store/key-source.ts";
 import { duration, positiveDuration } from "./duration.ts";
 import { profileId, providerId, providerSchema } from "./provider-schema.ts";
 import { ruleSchema } from "./rule-schema.ts";
@@ -95,6 +96,23 @@ const endpoint = z.strictObject({
   rate: z.int().min(1).exactOptional().describe("Acquires per minute. Default: no limit"),
 });
 
+const key = z.strictObject({
+  source: z
+    .enum(KEY_SOURCES)
+    .exactOptional()
+    .describe(
+      "file: the private file `key` beside config.json; keyring: the system's keyring; command: a program prints it. Chosen once; `auth-broker key rotate` moves the records to another. Default: file",
+    ),
+  command: z
+    .array(z.string().min(1))
+    .min(1)
+    .exactOptional()
+    .describe("For command: the program and its arguments. It prints the key as 64 hex digits"),
+  lockAfter: positiveDuration
+    .exactOptional()
+    .describe("Lock as `auth-broker lock` does when nobody asked for anything for so long. Default: never"),
+});
+
 /** config.json as it is written. Parsing turns durations into milliseconds and addresses into `Address`. */
 export const fileSchema = z.strictObject({
   $schema: z.string().exactOptional().describe("For editors; not read"),
@@ -110,10 +128,9 @@ export const fileSchema = z.strictObject({
     .max(200, "must not have more than 200 rules")
     .exactOptional()
     .describe("How answers of providers are read before the built-in reading; the first that fits decides"),
-  key: z
-    .strictObject({ source: z.enum(["file"]).exactOptional() })
+  key: key
     .exactOptional()
-    .describe("Where the key that seals the records comes from"),
+    .describe("Where the key that seals the records comes from, and when it is put away"),
   network: z
     .strictObject({
       proxy: proxyUrl.exactOptional().describe("Default: HTTPS_PROXY and NO_PROXY of the environment"),

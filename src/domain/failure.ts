@@ -49,8 +49,8 @@ export interface ProfileReason {
 
 /** No profile is usable now: why, for each, and when to come back. */
 export interface Unavailability {
-  /** `ENDPOINT_LIMIT` only where a report asked for the next credential too. */
-  readonly reason: UnavailableReason | "ENDPOINT_LIMIT";
+  /** The last two only in a watch, or where a report asked for the next credential too. */
+  readonly reason: UnavailableReason | "ENDPOINT_LIMIT" | "STORE_UNAVAILABLE";
   readonly message: string;
   /** Wall-clock moment of the earliest return, if one is known. */
   readonly retryAtMs?: number;

@@ -98,6 +98,23 @@ export function lost(profile: Profile, now: Now): Profile {
   return { ...profile, intent: { ...intent, phase: "lost" } };
 }
 
+/**
+ * A backup was restored: the newer grant, which is gone, may have come by this one's refresh token. A token
+ * that rotates counts as sent without an answer, and an operator decides whether it is sent once more.
+ */
+export function restored(profile: Profile, rotation: Rotation, now: Now): Profile {
+  const { grant, intent } = profile;
+  if (grant.kind !== "oauth") return profile;
+  const marked = profile.restored ? profile : { ...profile, restored: true };
+  if (rotation === "none" || grant.refreshToken === undefined || profile.refreshDead !== undefined)
+    return marked;
+  const replay = intent?.replay ?? 0;
+  return {
+    ...marked,
+    intent: { generation: profile.generation, rotation, setAtMs: now.wallMs, replay, phase: "lost" },
+  };
+}
+
 /** Closes the request without a verdict. One that was a replay may be made once more: it was not heard. */
 function waiting(profile: Profile, backoff: Backoff, retryAtMs: number | undefined, now: Now): Profile {
   const { intent, ...rest } = profile;

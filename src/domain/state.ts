@@ -35,7 +35,9 @@ export function stateOf(profile: Profile, around: Surroundings, now: Now): State
   if (around.held) return { state: "BLOCKED", reason: "HELD_AFTER_BAN" };
   const login = loginReason(profile, now);
   if (login !== undefined) return { state: "NEEDS_LOGIN", reason: login };
-  if (isInDoubt(profile, now)) return { state: "REFRESH_IN_DOUBT", reason: "LOST_IN_FLIGHT" };
+  if (isInDoubt(profile, now)) {
+    return { state: "REFRESH_IN_DOUBT", reason: profile.restored ? "RESTORED" : "LOST_IN_FLIGHT" };
+  }
   const cooling = coolingReason(profile, around, now);
   if (cooling !== undefined) return { state: "COOLING_DOWN", reason: cooling };
   return { state: "READY", reason: profile.refreshDead === undefined ? "" : "LOGIN_REQUIRED" };

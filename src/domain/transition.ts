@@ -3,7 +3,7 @@ import { cleared, trialEnded } from "./cooldown.ts";
 import type { Account, Grant, OAuthGrant, Rotation } from "./grant.ts";
 import type { UsageWindow } from "./outcome.ts";
 import type { Cooldown, CostClass, GrantOrigin, Ownership, Profile } from "./profile.ts";
-import { granted, lost, notNow, overtaken, rejected, started, unsent } from "./refreshing.ts";
+import { granted, lost, notNow, overtaken, rejected, restored, started, unsent } from "./refreshing.ts";
 import { type Report, reported } from "./reporting.ts";
 import type { Secret } from "./secret.ts";
 import type { Settings } from "./settings.ts";
@@ -63,7 +63,9 @@ export type Event =
   | { readonly type: "refresh_rejected"; readonly from: number; readonly code: string }
   | { readonly type: "refresh_not_now"; readonly from: number; readonly retryAtMs?: number }
   | { readonly type: "refresh_unsent"; readonly from: number }
-  | { readonly type: "refresh_lost"; readonly from: number };
+  | { readonly type: "refresh_lost"; readonly from: number }
+  /** The record is an older copy than one that was written here. `rotation`: of its provider. */
+  | { readonly type: "restored"; readonly rotation: Rotation };
 
 /**
  * The one way in which a profile changes. Pure; gives the very same object when nothing changes.
@@ -103,6 +105,8 @@ export function transition(profile: Profile, event: Event, now: Now, settings: S
       return event.from === profile.generation ? unsent(profile, now) : profile;
     case "refresh_lost":
       return event.from === profile.generation ? lost(profile, now) : profile;
+    case "restored":
+      return restored(profile, event.rotation, now);
   }
 }
 

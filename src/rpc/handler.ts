@@ -18,6 +18,8 @@ export interface Desk {
   readonly callerOf: (peer: string) => Caller;
   /** Throws `BrokerFailure` while the broker starts or stops. */
   readonly refuseUnready: () => void;
+  /** The same while the records are locked; notes that somebody asked for something. */
+  readonly refuseLocked: () => void;
   /** Aborts when streams must end because the broker stops. */
   readonly ending: AbortSignal;
   readonly wallMs: () => number;
@@ -36,13 +38,17 @@ export interface CallInfo {
 export type UnaryHandler = (message: Message, info: CallInfo) => Message | Promise<Message>;
 export type StreamHandler = (message: Message, info: CallInfo) => AsyncGenerator<Message, void, undefined>;
 
-/** Makes a unary handler safe: whatever it throws reaches the caller as a status, and never as a hanging call. */
-export function unary(desk: Desk, handle: UnaryHandler) {
+/**
+ * Makes a unary handler safe: whatever it throws reaches the caller as a status, and never as a
+ * hanging call. `whileLocked`: it answers although the records are locked.
+ */
+export function unary(desk: Desk, handle: UnaryHandler, { whileLocked = false } = {}) {
   return (call: ServerUnaryCall<Message, Message>, reply: sendUnaryData<Message>): void => {
     const refuse = (error: unknown) => reply(errorOf(desk, error));
     try {
       const info = new UnaryInfo(call, desk.callerOf(call.getPeer()));
       desk.refuseUnready();
+      if (!whileLocked) desk.refuseLocked();
       const answer = handle(call.request, info);
       // What is known at once leaves at once: a turn later it would cost writes of its own (measured).
       if (answer instanceof Promise) answer.then((late) => reply(null, late), refuse);
@@ -80,7 +86,7 @@ class UnaryInfo implements CallInfo {
 }
 
 /** Makes a stream of a generator: one message at a time, the next is asked for when the reader has room. */
-export function stream(desk: Desk, handle: StreamHandler) {
+export function stream(desk: Desk, handle: StreamHandler, { whileLocked = false } = {}) {
   return (call: ServerWritableStream<Message, Message>): void => {
     const over = new AbortController();
     const end = () => over.abort();
@@ -90,6 +96,7 @@ export function stream(desk: Desk, handle: StreamHandler) {
     const run = async () => {
       const caller = desk.callerOf(call.getPeer());
       desk.refuseUnready();
+      if (!whileLocked) desk.refuseLocked();
       const info = { caller, signal: over.signal, leftMs: leftOf(call.getDeadline()) };
       for await (const message of handle(call.request, info)) {
         if (over.signal.aborted) break;

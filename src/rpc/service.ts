@@ -61,10 +61,15 @@ export function credentialService(desk: Desk, broker: Broker): Service {
         const handout = broker.acquire(request, info.caller, patience(info, maxWaitMs));
         return handout instanceof Promise ? handout.then(writeHandout) : writeHandout(handout);
       }),
-      WatchCredential: stream(desk, async function* (message, info) {
-        for await (const next of broker.watch(readWatch(message), info.caller, info.signal))
-          yield writeNext(next);
-      }),
+      WatchCredential: stream(
+        desk,
+        async function* (message, info) {
+          broker.asked();
+          for await (const next of broker.watch(readWatch(message), info.caller, info.signal))
+            yield writeNext(next);
+        },
+        { whileLocked: true },
+      ),
       ReportOutcome: unary(desk, async (message, info) => {
         const now = broker.ctx.clock.now();
         const answer = await broker.report(readReport(message, now.wallMs), info.caller, patience(info, 0));
@@ -100,20 +105,50 @@ export function statusService(desk: Desk, broker: Broker, about: About): Service
   return {
     definition: serverDefinition(SERVICES.status),
     implementation: {
-      GetStatus: unary(desk, (_message, { caller }) => {
-        const shown = ctx.listedProviders().filter(caller.allowsProvider);
-        return {
-          version: about.version,
-          startTime: timestampOf(about.startedAtMs),
-          store: { kind: about.storeKind, writable: !broker.isTroubled },
-          providers: shown.map((id) => writeSummary(summarize(ctx, id, caller.allowsProfile))),
-          warnings: caller.seesAll ? warningsOf(ctx) : [],
-        };
-      }),
+      GetStatus: unary(
+        desk,
+        (_message, { caller }) => {
+          const locked = ctx.ledger.lockFailure !== undefined;
+          const shown = locked ? [] : ctx.listedProviders().filter(caller.allowsProvider);
+          return {
+            version: about.version,
+            startTime: timestampOf(about.startedAtMs),
+            store: { kind: about.storeKind, writable: !broker.isTroubled, locked },
+            providers: shown.map((id) => writeSummary(summarize(ctx, id, caller.allowsProfile))),
+            warnings: caller.seesAll ? warningsOf(ctx) : [],
+          };
+        },
+        { whileLocked: true },
+      ),
       ExplainSelection: unary(desk, (message, { caller }) =>
         writeExplanation(broker.explain(readAcquire(message).request, caller)),
       ),
       ...usageMethods(desk, broker),
+    },
+  };
+}
+
+export function storeService(desk: Desk, broker: Broker): Service {
+  const always = { whileLocked: true };
+  return {
+    definition: serverDefinition(SERVICES.store),
+    implementation: {
+      LockStore: unary(
+        desk,
+        async () => {
+          await (await broker.locking()).lock();
+          return {};
+        },
+        always,
+      ),
+      UnlockStore: unary(
+        desk,
+        async () => {
+          await (await broker.locking()).unlock();
+          return {};
+        },
+        always,
+      ),
     },
   };
 }

@@ -17,7 +17,13 @@ export class Lanes {
   }
 
   /** Resolves when nothing is running or waiting. */
-  async idle(): Promise<void> {
+  idle(): Promise<void> {
+    return this.alone(() => {});
+  }
+
+  /** Runs `work`, which waits for nothing itself, at a moment when nothing is running or waiting. */
+  async alone<T>(work: () => T): Promise<T> {
     while (this.#tails.size > 0) await Promise.all(this.#tails.values());
+    return work();
   }
 }

@@ -1,18 +1,37 @@
-import { access, readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { access } from "node:fs/promises";
 import { Low } from "lowdb";
 import type { Profile } from "../domain/profile.ts";
 import type { Now } from "../domain/time.ts";
-import type { Entry } from "./document.ts";
-import { documentAdapter } from "./document.ts";
+import {
+  type Codec,
+  decoded,
+  documentAdapter,
+  documentBytes,
+  type Entry,
+  opened,
+  type Place,
+} from "./document.ts";
+import { placeOf, profileFiles, profilePlace } from "./documents.ts";
+import type { Content } from "./envelope.ts";
 import { errnoOf, readError } from "./file-error.ts";
 import { fileNameOf, profileOfFileName } from "./file-name.ts";
 import { moveDurable, removeDurable } from "./private-file.ts";
 import { profileCodec } from "./record.ts";
+import type { Seals } from "./seals.ts";
 import type { CorruptRecord, StoredProfile } from "./store.ts";
 import { StoreError } from "./store.ts";
 
 type Document = Low<Entry<Profile> | null>;
+
+/** A document that is being read, as far as that has come. */
+interface Reading {
+  readonly name: string;
+  readonly place: Place;
+  bytes?: Buffer | undefined;
+  content?: Content;
+  entry?: Entry<Profile>;
+  error?: StoreError;
+}
 
 /**
  * The directory with one document a profile, by file name. A document is read, or found absent,
@@ -20,21 +39,14 @@ type Document = Low<Entry<Profile> | null>;
  */
 export class ProfileDocuments {
   readonly #directory: string;
+  readonly #seals: Seals;
   readonly #readable = new Map<string, Document>();
   readonly #corrupt = new Map<string, CorruptRecord>();
 
-  constructor(directory: string) {
+  /** `directory`: the one of the state, in which the profiles have their own. */
+  constructor(directory: string, seals: Seals) {
     this.#directory = directory;
-  }
-
-  /** File names of all documents there are, in memory or on the disk. Rejects with `StoreError`. */
-  async names(): Promise<ReadonlySet<string>> {
-    try {
-      const found = (await readdir(this.#directory)).filter((name) => profileOfFileName(name) !== undefined);
-      return new Set([...found, ...this.#readable.keys(), ...this.#corrupt.keys()]);
-    } catch (error) {
-      throw readError(error, this.#directory);
-    }
+    this.#seals = seals;
   }
 
   corrupt(): CorruptRecord[] {
@@ -42,31 +54,58 @@ export class ProfileDocuments {
   }
 
   /**
-   * Reads a document anew; undefined if there is none. One that cannot be read is noted as corrupt,
-   * and undefined too.
+   * Reads every document anew that there is, in memory or on the disk. Those that cannot be read are noted as
+   * corrupt. Throws `StoreError` if it cannot be told which there are.
    */
-  async read(name: string, now: Now): Promise<StoredProfile | undefined> {
-    const path = this.pathOf(name);
-    const document: Document = new Low<Entry<Profile> | null>(documentAdapter(path, profileCodec(now)), null);
-    try {
-      await document.read();
-      const entry = document.data;
-      if (entry !== null && fileNameOf(entry.value.id) !== name) throw misplaced(path);
-      this.#readable.set(name, document);
+  readAll(now: Now): readonly StoredProfile[] {
+    const found = profileFiles(this.#directory);
+    return this.#read([...new Set([...found, ...this.#readable.keys(), ...this.#corrupt.keys()])], now);
+  }
+
+  /** Reads documents anew, by their names, each step for all of them before the next one. */
+  #read(names: readonly string[], now: Now): readonly StoredProfile[] {
+    const codec = profileCodec(now);
+    const readings: Reading[] = names.map((name) => ({
+      name,
+      place: placeOf(this.#directory, profilePlace(name)),
+    }));
+    step(readings, (reading) => {
+      reading.bytes = documentBytes(reading.place);
+    });
+    step(readings, (reading) => {
+      const { bytes, place } = reading;
+      delete reading.bytes;
+      if (bytes !== undefined) reading.content = opened(bytes, place, this.#seals);
+    });
+    step(readings, (reading) => {
+      const { content, place, name } = reading;
+      delete reading.content;
+      if (content === undefined) return;
+      reading.entry = decoded(content, place, codec);
+      if (fileNameOf(reading.entry.value.id) !== name) throw misplaced(place.path);
+    });
+    for (const reading of readings) this.#note(reading, codec);
+    return readings.flatMap(({ entry, error }) =>
+      entry === undefined || error !== undefined ? [] : [{ profile: entry.value, revision: entry.revision }],
+    );
+  }
+
+  #note({ name, place, entry, error }: Reading, codec: Codec<Profile>): void {
+    if (error === undefined) {
+      const adapter = documentAdapter(place, codec, this.#seals);
+      this.#readable.set(name, new Low<Entry<Profile> | null>(adapter, entry ?? null));
       this.#corrupt.delete(name);
-      return entry === null ? undefined : { profile: entry.value, revision: entry.revision };
-    } catch (error) {
-      if (!(error instanceof StoreError)) throw error;
+    } else {
       this.#readable.delete(name);
-      this.#corrupt.set(name, { profile: profileOfFileName(name) ?? name, path, cause: error.message });
-      return undefined;
+      const profile = profileOfFileName(name) ?? name;
+      this.#corrupt.set(name, { profile, path: place.path, cause: error.message });
     }
   }
 
-  /** The document to write to; `data` is null if there is none yet. Rejects with `StoreError` if it is corrupt. */
-  async get(name: string, now: Now): Promise<Document> {
+  /** The document to write to; `data` is null if there is none yet. Throws `StoreError` if it is corrupt. */
+  get(name: string, now: Now): Document {
     // Also one noted as corrupt: what kept it from being read may have passed, such as a lack of descriptors.
-    if (!this.#readable.has(name)) await this.read(name, now);
+    if (!this.#readable.has(name)) this.#read([name], now);
     const document = this.#readable.get(name);
     if (document !== undefined) return document;
     throw new StoreError(
@@ -79,14 +118,14 @@ export class ProfileDocuments {
 
   /** Rejects with `StoreError`, also if it is corrupt: that is moved aside, never removed. */
   async remove(name: string, now: Now): Promise<void> {
-    await this.get(name, now);
+    this.get(name, now);
     await removeDurable(this.pathOf(name));
     this.#readable.delete(name);
   }
 
   /** Renames a corrupt document; does nothing to one that can be read. Rejects with `StoreError`. */
   async setAside(name: string, now: Now): Promise<void> {
-    if (!this.#readable.has(name)) await this.read(name, now);
+    if (!this.#readable.has(name)) this.#read([name], now);
     if (!this.#corrupt.has(name)) return;
     const path = this.pathOf(name);
     await moveDurable(path, await unusedName(`${path}.corrupt-${stamp(now)}`));
@@ -100,7 +139,19 @@ export class ProfileDocuments {
   }
 
   pathOf(name: string): string {
-    return join(this.#directory, name);
+    return placeOf(this.#directory, profilePlace(name)).path;
+  }
+}
+
+/** Takes a step of reading for all documents. One with which something is wrong has nothing for the next step. */
+function step(readings: readonly Reading[], take: (reading: Reading) => void): void {
+  for (const reading of readings) {
+    try {
+      take(reading);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      reading.error = error;
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
+import { parsed } from "./damage.ts";
 import type { Codec } from "./document.ts";
-import { parsed } from "./document.ts";
 import type { ProviderState } from "./store.ts";
 
 const ProviderRecords = z.record(
@@ -15,4 +15,5 @@ const ProviderRecords = z.record(
 export const providersCodec: Codec<Readonly<Record<string, ProviderState>>> = {
   encode: (providers) => providers,
   decode: (record) => parsed(ProviderRecords, record),
+  generation: () => 0,
 };

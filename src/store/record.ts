@@ -5,8 +5,8 @@ import type { Intent, Profile, RefreshBackoff } from "../domain/profile.ts";
 import { COOLDOWN_SOURCES, COST_CLASSES, OWNERSHIPS, splitProfileId } from "../domain/profile.ts";
 import type { Now } from "../domain/time.ts";
 import { anchor } from "../domain/time.ts";
+import { Damage, parsed } from "./damage.ts";
 import type { Codec } from "./document.ts";
-import { Damage, parsed } from "./document.ts";
 import { fromGrantRecord, GrantRecord, toGrantRecord } from "./grant-record.ts";
 import { list, maybe } from "./record-schema.ts";
 
@@ -101,7 +101,11 @@ type ProfileRecord = z.output<typeof ProfileRecord>;
  * longer than its own length, however the wall clock was moved meanwhile.
  */
 export function profileCodec(now: Now): Codec<Profile> {
-  return { encode: toRecord, decode: (record) => fromRecord(parsed(ProfileRecord, record), now) };
+  return {
+    encode: toRecord,
+    decode: (record) => fromRecord(parsed(ProfileRecord, record), now),
+    generation: (profile) => profile.generation,
+  };
 }
 
 function toRecord(profile: Profile): ProfileRecord {

@@ -29,6 +29,11 @@ export interface StoredProfile {
   readonly profile: Profile;
   /** Rises by one with every `replace`. */
   readonly revision: number;
+  /**
+   * This is an older copy than one that was written here: somebody restored a backup. Its single-use
+   * refresh token may have been sent since. Absent: nothing says so.
+   */
+  readonly older?: true;
 }
 
 /**
@@ -57,6 +62,13 @@ export interface Store {
   replaceUsage(profileId: string, history: UsageHistory): Promise<void>;
   /** Proves that the store can be written right now; rejects with `StoreError` if not. */
   probe(): Promise<void>;
+  /**
+   * Forgets key and records until `unlock`, after what was asked before. Gives the error with which all that
+   * reads or writes rejects from then on.
+   */
+  lock(): Promise<StoreError>;
+  /** Takes the key from its source again. Rejects with `StoreError`, and stays locked, if it is not to be had. */
+  unlock(): Promise<void>;
   /** Gives up ownership. */
   close(): Promise<void>;
 }
@@ -64,8 +76,19 @@ export interface Store {
 /** Why the store did not do as asked. The old state is untouched. */
 export class StoreError extends Error {
   override readonly name = "StoreError";
-  /** `locked`: another broker owns it; `conflict`: the revision was another; else the file system refused. */
-  readonly code: "locked" | "full" | "read_only" | "denied" | "unreadable" | "conflict" | "io";
+  /**
+   * `locked`: another broker owns it; `conflict`: the revision was another; `other_source`: the key is kept
+   * elsewhere than config.json says; else the file system refused.
+   */
+  readonly code:
+    | "locked"
+    | "full"
+    | "read_only"
+    | "denied"
+    | "unreadable"
+    | "conflict"
+    | "other_source"
+    | "io";
   readonly path: string;
   /** What an operator can do about it, one clause. */
   readonly mend: string;

@@ -1,10 +1,13 @@
 import { join } from "node:path";
 import { z } from "zod";
 import type { UsageHistory } from "../domain/usage-history.ts";
-import { type Codec, documentAdapter, parsed } from "./document.ts";
+import { parsed } from "./damage.ts";
+import { type Codec, documentAdapter, type Place } from "./document.ts";
+import { placeOf, USAGE, usagePlace } from "./documents.ts";
 import { fileNameOf } from "./file-name.ts";
 import { ensurePrivateDirectory } from "./private-directory.ts";
 import { removeDurable } from "./private-file.ts";
+import type { Seals } from "./seals.ts";
 import { StoreError } from "./store.ts";
 
 /** By window: moments in whole seconds with percentages in tenths, since there may be thousands. */
@@ -29,14 +32,18 @@ const codec: Codec<UsageHistory> = {
     );
     return { accountEpoch, samples: samples.sort((a, b) => a.atMs - b.atMs) };
   },
+  generation: () => 0,
 };
 
 /** The directory with one document of usage history a profile; made with the first of them. */
 export class UsageDocuments {
   readonly #directory: string;
+  readonly #seals: Seals;
 
-  constructor(directory: string) {
+  /** `directory`: the one of the state, in which the histories have their own. */
+  constructor(directory: string, seals: Seals) {
     this.#directory = directory;
+    this.#seals = seals;
   }
 
   /** Undefined if there is none, or none that can be read: it is no login, and begins anew. */
@@ -51,21 +58,21 @@ export class UsageDocuments {
 
   /** Rejects with `StoreError`. */
   async write(profileId: string, history: UsageHistory): Promise<void> {
-    await ensurePrivateDirectory(this.#directory);
+    await ensurePrivateDirectory(join(this.#directory, USAGE));
     // Nobody compares revisions here.
     await this.#adapterOf(profileId).write({ value: history, revision: 1, reserve: false });
   }
 
   /** No error if there is none. Rejects with `StoreError`. */
   async remove(profileId: string): Promise<void> {
-    if ((await this.read(profileId)) !== undefined) await removeDurable(this.#pathOf(profileId));
+    if ((await this.read(profileId)) !== undefined) await removeDurable(this.#placeOf(profileId).path);
   }
 
   #adapterOf(profileId: string) {
-    return documentAdapter(this.#pathOf(profileId), codec);
+    return documentAdapter(this.#placeOf(profileId), codec, this.#seals);
   }
 
-  #pathOf(profileId: string): string {
-    return join(this.#directory, fileNameOf(profileId));
+  #placeOf(profileId: string): Place {
+    return placeOf(this.#directory, usagePlace(fileNameOf(profileId)));
   }
 }

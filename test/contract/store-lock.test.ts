@@ -1,12 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { acquireLock } from "../../src/store/lock.ts";
-import { openLowdbStore } from "../../src/store/lowdb.ts";
-import { FIXED_NOW } from "../support/arbitrary.ts";
 import { compiled } from "../support/compiled.ts";
+import { openTestStore } from "../support/keys.ts";
 import type { Running } from "../support/process.mjs";
 import { run, start } from "../support/process.mjs";
 
@@ -20,15 +19,16 @@ beforeAll(async () => {
 afterAll(() => program.remove());
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "store-"));
+  directory = join(mkdtempSync(join(tmpdir(), "store-")), "state");
+  mkdirSync(directory);
 });
 afterEach(async () => {
   for (const process of running.splice(0)) await process.kill("SIGKILL");
-  rmSync(directory, { recursive: true });
+  rmSync(join(directory, ".."), { recursive: true });
 });
 
 function open() {
-  return openLowdbStore({ directory, now: () => FIXED_NOW });
+  return openTestStore(directory);
 }
 
 async function holder(): Promise<Running> {

@@ -12,9 +12,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openLowdbStore } from "../../src/store/lowdb.ts";
 import type { Store } from "../../src/store/store.ts";
 import { FIXED_NOW, profileWith } from "../support/arbitrary.ts";
+import { openTestStore } from "../support/keys.ts";
 
 const WORK = "openai-codex%3awork.json";
 
@@ -32,7 +32,7 @@ afterEach(async () => {
 });
 
 async function open(warn: (message: string) => void = () => {}): Promise<Store> {
-  const store = await openLowdbStore({ directory, now: () => FIXED_NOW, warn });
+  const store = await openTestStore(directory, { warn });
   stores.push(store);
   return store;
 }
@@ -46,19 +46,19 @@ describe("the files of the lowdb store", () => {
     const store = await open();
     await store.replace(profileWith(), 0);
     await store.replaceProviders({ qwen: {} });
-    expect(readdirSync(directory).sort()).toEqual(["lock", "profiles", "providers.json"]);
+    expect(readdirSync(directory).sort()).toEqual(["lock", "profiles", "providers.json", "seal.json"]);
     expect(readdirSync(profiles)).toEqual([WORK]);
     expect(JSON.parse(readFileSync(join(profiles, WORK), "utf8"))).toMatchObject({
-      format: 1,
-      seal: { algorithm: "none" },
+      format: 2,
+      seal: { algorithm: "A256GCM" },
+      generation: 1,
       revision: 1,
-      record: { id: "openai-codex:work", grant: { refreshToken: "rt-FAKE-1" } },
     });
-    expect(JSON.parse(readFileSync(join(directory, "providers.json"), "utf8"))).toEqual({
-      format: 1,
-      seal: { algorithm: "none" },
+    expect(JSON.parse(readFileSync(join(directory, "providers.json"), "utf8"))).toMatchObject({
+      format: 2,
+      seal: { algorithm: "A256GCM" },
+      generation: 0,
       revision: 1,
-      record: { qwen: {} },
     });
   });
 
@@ -67,8 +67,15 @@ describe("the files of the lowdb store", () => {
     await store.replace(profileWith(), 0, { reserve: true });
     await store.replaceProviders({});
     expect([mode(), mode("profiles")]).toEqual(["700", "700"]);
-    const files = [["lock"], ["providers.json"], ["profiles", WORK], ["profiles", `${WORK}.spare`]];
-    expect(files.map((path) => mode(...path))).toEqual(["600", "600", "600", "600"]);
+    const files = [
+      ["lock"],
+      ["seal.json"],
+      ["providers.json"],
+      ["profiles", WORK],
+      ["profiles", `${WORK}.spare`],
+    ];
+    expect(files.map((path) => mode(...path))).toEqual(["600", "600", "600", "600", "600"]);
+    expect(mode("..", "state.counters")).toBe("600");
   });
 
   it.runIf(process.platform !== "win32")("are closed to others at the start, which is reported", async () => {
@@ -90,14 +97,14 @@ describe("the files of the lowdb store", () => {
     writeFileSync(join(directory, "providers.json.0123456789ab.tmp"), "");
     await open();
     expect(readdirSync(profiles).sort()).toEqual(kept.sort());
-    expect(readdirSync(directory).sort()).toEqual(["lock", "profiles"]);
+    expect(readdirSync(directory).sort()).toEqual(["lock", "profiles", "seal.json"]);
   });
 
-  it("keep room for the next record and 96 KiB more when that is asked for", async () => {
+  it("keep room for the next record and 96 KiB of tokens more when that is asked for", async () => {
     const store = await open();
     await store.replace(profileWith(), 0, { reserve: true });
     const record = statSync(join(profiles, WORK)).size;
-    expect(statSync(join(profiles, `${WORK}.spare`)).size).toBe(record + 96 * 1024);
+    expect(statSync(join(profiles, `${WORK}.spare`)).size).toBe(record + 128 * 1024);
     await store.replace(profileWith({ generation: 2 }), 1);
     expect(readdirSync(profiles)).toEqual([WORK]);
   });
@@ -149,7 +156,7 @@ describe("damage in the lowdb store", () => {
     const store = await damaged((path) => cpSync(join(profiles, "openai-codex%3aother.json"), path));
     const { profiles: served, corrupt } = await store.readAll(FIXED_NOW);
     expect(served.map(({ profile }) => profile.id)).toEqual(["openai-codex:other"]);
-    expect(corrupt).toMatchObject([{ cause: "it holds the record of another profile" }]);
+    expect(corrupt).toMatchObject([{ cause: expect.stringContaining("its seal does not open") }]);
   });
 
   it("a record that is set aside keeps its content under another name, however often", async () => {

@@ -5,9 +5,9 @@ import { afterEach, describe, expect, it } from "vitest";
 import { Secret } from "../../src/domain/secret.ts";
 import { after } from "../../src/domain/time.ts";
 import { fileNameOf } from "../../src/store/file-name.ts";
-import { openLowdbStore } from "../../src/store/lowdb.ts";
 import type { Store } from "../../src/store/store.ts";
 import { FIXED_NOW, oauthGrantWith, profileWith } from "../support/arbitrary.ts";
+import { openTestStore } from "../support/keys.ts";
 import { MemoryStore } from "../support/memory-store.ts";
 
 /** One place that outlives the store objects opened on it, one at a time. */
@@ -31,11 +31,12 @@ const media: Record<string, () => Promise<Medium>> = {
     };
   },
   async lowdb() {
-    const directory = await mkdtemp(join(tmpdir(), "store-"));
+    const scratch = await mkdtemp(join(tmpdir(), "store-"));
+    const directory = join(scratch, "state");
     return {
-      open: () => openLowdbStore({ directory, now: () => FIXED_NOW }),
+      open: () => openTestStore(directory),
       damage: (profileId) => writeFile(join(directory, "profiles", fileNameOf(profileId)), "{"),
-      dispose: () => rm(directory, { recursive: true }),
+      dispose: () => rm(scratch, { recursive: true }),
     };
   },
 };
@@ -281,6 +282,22 @@ describe.each(Object.keys(media))("the %s store", (kind) => {
     await Promise.all([written, closed]);
     expect(order).toEqual(["written", "closed"]);
     expect(await ids(await reopen())).toEqual([profileWith().id]);
+  });
+
+  it("locked, neither reads nor writes nor calls a record corrupt; unlocked, has what was there", async () => {
+    const store = await openNew();
+    await store.replace(profileWith(), 0);
+    await store.replaceProviders({ qwen: { order: [] } });
+    await store.lock();
+    await expect(store.readAll(FIXED_NOW)).rejects.toMatchObject({ code: "io", mend: "auth-broker unlock" });
+    await expect(store.replace(profileWith({ generation: 2 }), 1)).rejects.toMatchObject({ code: "io" });
+    await expect(store.remove(profileWith().id)).rejects.toMatchObject({ code: "io" });
+    await store.unlock();
+    const { profiles, corrupt, providers } = await store.readAll(FIXED_NOW);
+    expect(profiles).toEqual([{ profile: profileWith(), revision: 1 }]);
+    expect(corrupt).toEqual([]);
+    expect(providers).toEqual({ qwen: { order: [] } });
+    expect(await store.replace(profileWith({ generation: 2 }), 1)).toBe(2);
   });
 
   it("shows no secret when it is printed", async () => {

@@ -2,9 +2,9 @@ import { readdirSync, readFileSync, rmSync, statSync, truncateSync } from "node:
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Secret } from "../../src/domain/secret.ts";
-import { openLowdbStore } from "../../src/store/lowdb.ts";
 import type { Store } from "../../src/store/store.ts";
 import { FIXED_NOW, oauthGrantWith, profileWith } from "../support/arbitrary.ts";
+import { openTestStore } from "../support/keys.ts";
 import type { Disk } from "../support/mount.ts";
 import { mountDisk } from "../support/mount.ts";
 
@@ -41,7 +41,7 @@ describe.runIf(trial !== undefined)("a disk", () => {
   });
 
   async function open(): Promise<Store> {
-    const store = await openLowdbStore({ directory, now: () => FIXED_NOW });
+    const store = await openTestStore(directory);
     stores.push(store);
     return store;
   }

@@ -2,9 +2,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openLowdbStore } from "../../src/store/lowdb.ts";
 import { FIXED_NOW, oauthGrantWith, profileWith } from "../support/arbitrary.ts";
 import { compiled } from "../support/compiled.ts";
+import { openTestStore } from "../support/keys.ts";
 import { run, start } from "../support/process.mjs";
 import type { FileCall, Trace } from "../support/strace.ts";
 import { straceWorks, trace } from "../support/strace.ts";
@@ -37,7 +37,7 @@ afterAll(() => {
 /** A store with generation 1, as `store-program` would write it. */
 async function prepare(): Promise<void> {
   rmSync(directory, { recursive: true, force: true });
-  const store = await openLowdbStore({ directory, now: () => FIXED_NOW });
+  const store = await openTestStore(directory);
   await store.replace(profileWith({ grant: oauthGrantWith() }), 0);
   await store.close();
 }
@@ -51,7 +51,7 @@ function write(reserved: boolean, inject?: string): Promise<Trace> {
 
 /** What a new process finds. Fails if the record is not whole. */
 async function generation(): Promise<number> {
-  const store = await openLowdbStore({ directory, now: () => FIXED_NOW });
+  const store = await openTestStore(directory);
   const { profiles, corrupt } = await store.readAll(FIXED_NOW);
   await store.close();
   expect(corrupt).toEqual([]);

@@ -174,7 +174,7 @@ test("no call, log line or error carries a refresh token out, nor a provider's t
   expect(broker.stdout() + broker.stderr()).not.toMatch(/at-FAKE-can|id-FAKE-can/);
 });
 
-test("outside the profile's own record nothing on the disk holds a token", async () => {
+test("nothing on the disk holds a token", async () => {
   const profile = "openai-codex:disk";
   await call("profile", "PutProfile", { profile, oauth: { accessToken: ACCESS, refreshToken: REFRESH } });
   await call("credential", "AcquireCredential", { provider: "openai-codex" });
@@ -182,9 +182,8 @@ test("outside the profile's own record nothing on the disk holds a token", async
   const files = names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   const holders: string[] = [];
   for (const file of files) if (/-FAKE-canary/.test(await readFile(file, "latin1"))) holders.push(file);
-  expect(holders.map((file) => file.slice(home.length + 1))).toEqual([
-    expect.stringMatching(/^state\/profiles\//),
-  ]);
+  expect(files.length).toBeGreaterThan(3);
+  expect(holders).toEqual([]);
 });
 
 /** One login whose code is brought by hand, to its end. */

@@ -9,12 +9,15 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { type AuthorizationServer, startAuthorizationServer } from "../support/authorization-server.mjs";
 import { MAIN } from "../support/cli.ts";
+import { fakeJwt } from "../support/jwt.ts";
 import { ANN, COMPANY, companyConfig, visit } from "../support/login-world.ts";
 import { type PrivateCa, privateCa } from "../support/private-ca.ts";
 import { run, start } from "../support/process.mjs";
+import { READ_OUTS } from "../support/usage-endpoint.ts";
 import type { Json } from "../support/wire-json.ts";
 
 const HOST = "login.example.test";
+const USAGE = "/backend-api/wham/usage";
 const PROXY = new URL("../support/connect-proxy.mjs", import.meta.url).pathname;
 
 let ca: PrivateCa;
@@ -28,12 +31,13 @@ afterAll(() => {
   other.remove();
 });
 
-/** The authorization server once more, behind TLS with a certificate of the private authority. */
+/** The authorization server and a read-out of usage, behind TLS with a certificate of the private authority. */
 async function tlsFront(server: AuthorizationServer): Promise<number> {
   const { port } = new URL(server.issuer);
   const tls = { key: readFileSync(ca.keyFile), cert: readFileSync(ca.certFile) };
   const front = createServer(tls, (asked, reply) => {
     const { method, url: path, headers } = asked;
+    if (path === USAGE) return void reply.end(JSON.stringify(READ_OUTS[USAGE](37, Date.now() + 3_600_000)));
     const inner = request({ host: "127.0.0.1", port, method, path, headers }, (answer) => {
       reply.writeHead(answer.statusCode ?? 500, answer.headers);
       answer.pipe(reply);
@@ -72,8 +76,10 @@ async function scene({ env, network }: Surroundings) {
     deviceUrl: `https://${HOST}/oauth/device`,
     revokeUrl: `https://${HOST}/oauth/revoke`,
   };
+  const company = companyConfig(server, away);
   const config = {
-    ...companyConfig(server, away),
+    ...company,
+    providers: { ...(company.providers as Json), "openai-codex": { usageUrl: `https://${HOST}${USAGE}` } },
     network: network(proxyUrl),
     refresh: { minInterval: "0s", connectTimeout: "5s" },
   };
@@ -93,7 +99,7 @@ async function scene({ env, network }: Surroundings) {
     return { ...(await login.exited), stderr: login.stderr() };
   };
   const tunnels = () => proxy.stdout().match(/^tunnel .*$/gm) ?? [];
-  return { server, cli, begin, logIn, tunnels };
+  return { server, home, cli, begin, logIn, tunnels };
 }
 
 const NO_NETWORK = () => ({});
@@ -142,6 +148,25 @@ test("a device login goes through the proxy from its first request on", async ()
   await login.line(/^and enter this code: [A-Z-]+$/m);
   expect(tunnels()).toEqual([`tunnel ${HOST}:443`]);
   expect(await login.kill("SIGINT")).toMatchObject({ code: 130 });
+});
+
+test("a look at usage goes through the proxy", async () => {
+  const { cli, home, tunnels } = await scene({
+    env: (proxy) => ({ HTTPS_PROXY: proxy, NODE_EXTRA_CA_CERTS: ca.caFile }),
+    network: NO_NETWORK,
+  });
+  const account = { "https://api.openai.com/auth": { chatgpt_account_id: "acct-FAKE" } };
+  const token = fakeJwt({ exp: Math.floor(Date.now() / 1000) + 36_000, ...account });
+  const tokens = { id_token: token, access_token: token, refresh_token: "rt-FAKE", account_id: "acct-FAKE" };
+  await mkdir(join(home, "user/.codex"));
+  await writeFile(
+    join(home, "user/.codex/auth.json"),
+    JSON.stringify({ auth_mode: "chatgpt", tokens, last_refresh: new Date() }),
+  );
+  expect(await cli("import", "codex")).toMatchObject({ code: 0 });
+  const usage = await cli("usage", "--json");
+  expect(usage).toMatchObject({ code: 0, stdout: expect.stringMatching(/"usedPercent":37\b/) });
+  expect(tunnels()).toEqual([`tunnel ${HOST}:443`]);
 });
 
 test("a host in NO_PROXY is asked directly, and without the authority nothing is sent", async () => {

@@ -34,6 +34,7 @@ export class MemoryStore implements Store {
   /** What the next writes, of whatever kind, meet first. */
   readonly #obstacles: (() => Promise<void>)[] = [];
   #closed = false;
+  #locked = false;
   /** How many writes were durable so far. */
   writes = 0;
 
@@ -158,6 +159,16 @@ export class MemoryStore implements Store {
     return this.#write("probe", () => {});
   }
 
+  async lock(): Promise<StoreError> {
+    await this.#lanes.idle();
+    this.#locked = true;
+    return locked();
+  }
+
+  async unlock(): Promise<void> {
+    this.#locked = false;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     await this.#lanes.idle();
@@ -175,6 +186,7 @@ export class MemoryStore implements Store {
 
   #refuseIfClosed(): void {
     if (this.#closed) throw new StoreError("io", "memory", "the store is closed", "start the broker again");
+    if (this.#locked) throw locked();
   }
 
   #refuseIfCorrupt(profileId: string): void {
@@ -186,6 +198,10 @@ export class MemoryStore implements Store {
 /** The error of a full disk, as the file store gives it. */
 export function fullDisk(): StoreError {
   return new StoreError("full", "memory", "the disk is full (ENOSPC)", "free space");
+}
+
+function locked(): StoreError {
+  return new StoreError("io", "memory", "the records are locked", "auth-broker unlock");
 }
 
 function pathOf(profileId: string): string {

@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { Secret } from "../../src/domain/secret.ts";
-import { openLowdbStore } from "../../src/store/lowdb.ts";
 import type { Store, StoredProfile } from "../../src/store/store.ts";
 import { StoreError } from "../../src/store/store.ts";
+import { openTestStore } from "./keys.ts";
 
 // store-program open DIRECTORY: opens the store, says "open", and keeps it until its input ends.
 // store-program write DIRECTORY SIZE: opens and reads it, says "ready"; for each line of input it
@@ -56,7 +56,7 @@ async function write(store: Store): Promise<void> {
 }
 
 try {
-  const store = await openLowdbStore({ directory, now });
+  const store = await openTestStore(directory, { now });
   if (task?.startsWith("write")) await write(store);
   else {
     say("open");

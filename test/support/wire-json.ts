@@ -102,7 +102,7 @@ export interface ExplainReply {
 export interface StatusReply {
   readonly version: string;
   readonly startTime: Instant;
-  readonly store: { readonly kind: string; readonly writable: boolean };
+  readonly store: { readonly kind: string; readonly writable: boolean; readonly locked: boolean };
   readonly providers: readonly {
     readonly provider: string;
     readonly usable: number;

@@ -20,13 +20,14 @@ function loaded(file: string, seen = new Set<string>()): Set<string> {
 const namesOf = (entry: string) =>
   [...loaded(resolve(SRC, entry))].map((file) => (file.startsWith(SRC) ? relative(SRC, file) : file));
 
-test("the client loads only itself, the messages, the addresses and the pure domain", () => {
+test("the client loads only itself, the messages, the addresses, its package and the pure domain", () => {
   const names = namesOf("client/index.ts");
   expect(names).toContain("client/use.ts");
   expect(names).toContain("rpc/schema.ts");
   const strangers = names.filter((name) => !/^(client|rpc|endpoint|domain)\//.test(name)).sort();
   expect(strangers.filter((name) => !name.startsWith("node:"))).toEqual([
     "@grpc/grpc-js",
+    "package.ts",
     "places.ts",
     "protobufjs",
   ]);

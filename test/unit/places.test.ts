@@ -14,6 +14,7 @@ describe("without any setting", () => {
     expect(places(linux)).toEqual({
       configFile: "/home/ann/.config/auth-broker/config.json",
       keyFile: "/home/ann/.config/auth-broker/key",
+      countersFile: "/home/ann/.config/auth-broker/key.counters",
       stateDir: "/home/ann/.local/state/auth-broker/state",
       runDir: "/home/ann/.local/state/auth-broker/run",
       agentAddress: { kind: "unix", path: "/home/ann/.local/state/auth-broker/run/agent.sock" },
@@ -62,6 +63,7 @@ describe("AUTH_BROKER_HOME", () => {
     expect(places({ ...linux, env })).toEqual({
       configFile: "/srv/broker/config.json",
       keyFile: "/srv/broker/key",
+      countersFile: "/srv/broker/key.counters",
       stateDir: "/srv/broker/state",
       runDir: "/srv/broker/run",
       agentAddress: { kind: "unix", path: "/srv/broker/run/agent.sock" },

@@ -55,13 +55,26 @@ test.each([
     "UPSTREAM_UNAVAILABLE",
   ],
   ["not now is over, and the token has ended", { ...waiting(0), grant: ended }, {}, "READY", ""],
-  ["in doubt, and the token has ended", { ...doubt, grant: ended }, {}, "REFRESH_IN_DOUBT", "LOST_IN_FLIGHT"],
+  [
+    "a restored copy, and the token has ended",
+    { ...doubt, grant: ended },
+    {},
+    "REFRESH_IN_DOUBT",
+    "RESTORED",
+  ],
+  [
+    "in doubt, and the token has ended",
+    { ...doubt, restored: false, ownership: "SHARED", grant: ended },
+    {},
+    "REFRESH_IN_DOUBT",
+    "LOST_IN_FLIGHT",
+  ],
   [
     "in doubt, and a limit runs",
     { ...doubt, grant: ended, cooldowns: [limit(5)] },
     {},
     "REFRESH_IN_DOUBT",
-    "LOST_IN_FLIGHT",
+    "RESTORED",
   ],
   ["a login is needed", login, {}, "NEEDS_LOGIN", "LOST_IN_FLIGHT"],
   [

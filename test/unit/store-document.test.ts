@@ -2,24 +2,36 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Codec } from "../../src/store/document.ts";
+import type { Codec, Place } from "../../src/store/document.ts";
 import { documentAdapter } from "../../src/store/document.ts";
+import { writeEnvelope } from "../../src/store/envelope.ts";
+import { testSeals } from "../support/keys.ts";
 
-const anything: Codec<unknown> = { encode: (value) => value, decode: (record) => record };
+const anything: Codec<unknown> = {
+  encode: (value) => value,
+  decode: (record) => record,
+  generation: () => 5,
+};
+const seals = testSeals();
 
 let directory: string;
 let path: string;
+let place: Place;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "store-"));
   path = join(directory, "d.json");
+  place = { path, name: "d.json" };
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-const sound = { format: 1, seal: { algorithm: "none" }, revision: 3, record: { a: 1 } };
+const CONTENT = { record: { a: 1 }, revision: 3, generation: 5 };
+const sound = JSON.parse(writeEnvelope(CONTENT, "d.json", seals).toString()) as Record<string, unknown>;
+/** As the first version left them. */
+const plain = { format: 1, seal: { algorithm: "none" }, revision: 3, record: { a: 1 } };
 
 async function refusal(content: string | Uint8Array): Promise<string> {
   writeFileSync(path, content);
-  const error = await documentAdapter(path, anything)
+  const error = await documentAdapter(place, anything, seals)
     .read()
     .then(
       () => "accepted",
@@ -32,13 +44,16 @@ async function refusal(content: string | Uint8Array): Promise<string> {
 
 describe("a document", () => {
   it("is absent when there is no file", async () => {
-    expect(await documentAdapter(path, anything).read()).toBeNull();
+    expect(await documentAdapter(place, anything, seals).read()).toBeNull();
   });
 
   it("says its format, its seal and its revision", async () => {
-    await documentAdapter(path, anything).write({ value: { a: 1 }, revision: 3, reserve: false });
-    expect(JSON.parse(readFileSync(path, "utf8"))).toEqual(sound);
-    expect(await documentAdapter(path, anything).read()).toEqual({
+    await documentAdapter(place, anything, seals).write({ value: { a: 1 }, revision: 3, reserve: false });
+    const { seal, record, ...told } = JSON.parse(readFileSync(path, "utf8"));
+    expect(told).toEqual({ format: 2, revision: 3, generation: 5 });
+    expect(seal).toMatchObject({ algorithm: "A256GCM", key: seals.newest.id });
+    expect(record).toMatch(/^[A-Za-z0-9+/]+=*$/);
+    expect(await documentAdapter(place, anything, seals).read()).toEqual({
       value: { a: 1 },
       revision: 3,
       reserve: false,
@@ -47,17 +62,27 @@ describe("a document", () => {
 
   it("may be laid out by hand", async () => {
     writeFileSync(path, `${JSON.stringify(sound, null, 2)}\n`);
-    expect(await documentAdapter(path, anything).read()).toMatchObject({ revision: 3 });
+    expect(await documentAdapter(place, anything, seals).read()).toMatchObject({ revision: 3 });
   });
 
   it("of another format is refused by the name of the format, whatever else is in it", async () => {
-    const other = { format: 2, seal: { algorithm: "none", more: 1 }, invented: true };
-    expect(await refusal(JSON.stringify(other))).toBe("it has format 2; this version reads format 1");
+    const other = { format: 3, seal: { algorithm: "none", more: 1 }, invented: true };
+    expect(await refusal(JSON.stringify(other))).toBe("it has format 3; this version reads format 2");
   });
 
   it("under an unknown seal is refused by the name of the seal", async () => {
-    const sealed = { ...sound, seal: { algorithm: "a256gcm" }, record: "…" };
-    expect(await refusal(JSON.stringify(sealed))).toContain('sealed with "a256gcm"');
+    const sealed = { ...sound, seal: { algorithm: "A128GCM" }, record: "…" };
+    expect(await refusal(JSON.stringify(sealed))).toContain('sealed with "A128GCM"');
+  });
+
+  it("in the clear is read only where an earlier version left it", async () => {
+    expect(await refusal(JSON.stringify(plain))).toBe("it is not sealed, although every record here was");
+    const lenient = testSeals();
+    lenient.allowsPlain = true;
+    expect(await documentAdapter(place, anything, lenient).read()).toMatchObject({
+      value: { a: 1 },
+      revision: 3,
+    });
   });
 
   it("with a key that is none of the format's is refused", async () => {
@@ -66,7 +91,7 @@ describe("a document", () => {
   });
 
   it("is refused without quoting it when it is empty, cut off, marked or not UTF-8", async () => {
-    const whole = JSON.stringify({ ...sound, record: { token: "rt-FAKE-ü" } });
+    const whole = JSON.stringify({ ...plain, record: { token: "rt-FAKE-ü" } });
     expect(await refusal("")).toBe("it is empty");
     for (const text of ["null", "[]", "{}", '{"format":"1"}', "rt-FAKE", `\ufeff${whole}`, `${whole}x`]) {
       expect(await refusal(text)).not.toContain("FAKE");
@@ -81,7 +106,7 @@ describe("a document", () => {
 
   it("is not written when it could not be read again, and the old one stays", async () => {
     writeFileSync(path, JSON.stringify(sound));
-    const adapter = documentAdapter(path, anything);
+    const adapter = documentAdapter(place, anything, seals);
     await expect(adapter.write({ value: 1, revision: Number.NaN, reserve: false })).rejects.toMatchObject({
       name: "StoreError",
       code: "io",

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Profile } from "../../src/domain/profile.ts";
-import { Damage } from "../../src/store/document.ts";
+import { Damage } from "../../src/store/damage.ts";
 import { profileCodec } from "../../src/store/record.ts";
 import { apiKeyGrantWith, FIXED_NOW, oauthGrantWith, profileWith } from "../support/arbitrary.ts";
 
