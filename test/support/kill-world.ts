@@ -57,10 +57,13 @@ function threadsOf(pid: number): Threads {
 
 /** What became of a login whose broker was disturbed in the middle of a refresh. */
 export interface Verdict {
-  /** The call at which the broker died; undefined if it lived. */
-  readonly died: string | undefined;
+  /** The call was hit; false if another one was, each time that it was tried. */
+  readonly isHit: boolean;
   readonly outcome: string;
 }
+
+/** How manieth a call is varies with what else the process does: a fault that meets another one is made anew. */
+const MOST_TRIES = 8;
 
 /**
  * A broker as a user runs it, on a home of its own, with one login at a real authorization server, to be
@@ -122,9 +125,16 @@ export class KillWorld {
   }
 
   async #disturbed(fault: Fault): Promise<Verdict> {
-    const { seen, calls, known, died } = await this.#cycle(fault);
-    const outcome = await this.#judge(known, seen);
-    return { died: died ? calls.at(-1)?.what : undefined, outcome };
+    const { name, ordinal, what } = fault.point;
+    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+      const { seen, calls, known, hasEnded } = await this.#cycle(fault);
+      const hit = calls.find((call) => call.name === name && call.ordinal === ordinal);
+      if (hit?.what !== what) continue;
+      if (fault.does === "signal=KILL" ? !hasEnded : hasEnded)
+        throw new Error(`the broker ${hasEnded ? "ends" : "lives on"} at ${what}, ${fault.does}`);
+      return { isHit: true, outcome: await this.#judge(known, seen) };
+    }
+    return { isHit: false, outcome: "not hit" };
   }
 
   /** A fresh login, then one refresh, from its first to its last call under strace. */
@@ -156,15 +166,15 @@ export class KillWorld {
     admin.close();
     // A kill may come after the answer: closing a file is one of the calls of a cycle.
     const isKill = fault?.does === "signal=KILL";
-    const died = isKill && (await Promise.race([broker.exited.then(() => true), pause(1_000, false)]));
-    if (fault !== undefined && !isKill) await this.#settled();
+    const lives = isKill ? pause(1_000, true) : fault === undefined ? true : this.#settled();
+    const hasEnded = !(await Promise.race([broker.exited.then(() => false), lives]));
     await strace.kill("SIGINT");
     if (fault !== undefined) {
       await broker.kill("SIGKILL");
       this.#broker = undefined;
     }
     const calls = parseTrace(readFileSync(log, "utf8")).map((c) => this.#named(c, threads));
-    return { seen, known, died, calls };
+    return { seen, known, hasEnded, calls };
   }
 
   /** What a new process says, against what the server knows. */
@@ -236,11 +246,17 @@ export class KillWorld {
       throw new Error(`a refresh token was sent ${again} times: ${[...this.#sent().values()]}`);
   }
 
-  /** Waits until what could not be written is written. */
-  async #settled(): Promise<void> {
+  /** Waits until what could not be written is written. False if the broker does not live to see it. */
+  async #settled(): Promise<boolean> {
     const agent = await this.#peer("agent");
-    while (!(await agent.status()).store.writable) await pause(50);
-    agent.close();
+    try {
+      while (!(await agent.status()).store.writable) await pause(50);
+      return true;
+    } catch {
+      return false;
+    } finally {
+      agent.close();
+    }
   }
 
   async #generation(admin: Peer): Promise<number> {
