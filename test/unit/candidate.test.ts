@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { judge, type Request } from "../../src/domain/candidate.ts";
 import { arrange } from "../../src/domain/pool.ts";
 import type { Intent, Profile } from "../../src/domain/profile.ts";
+import { Secret } from "../../src/domain/secret.ts";
 import type { Scene } from "../../src/domain/selection.ts";
 import { after } from "../../src/domain/time.ts";
 import { apiKeyGrantWith, FIXED_NOW as NOW, oauthGrantWith } from "../support/arbitrary.ts";
@@ -73,6 +74,8 @@ describe("what keeps somebody away", () => {
   const block = { block: { outcome: "FORBIDDEN", ban: false, setAtMs: 0 } } as const;
   const needed = { loginNeeded: { reason: "refused", setAtMs: 0 } } as const;
   const lost: Intent = { generation: 1, rotation: "strict", setAtMs: 0, replay: 0, phase: "lost" };
+  const dead = { refreshDead: { cause: "terminal", code: "invalid_grant", setAtMs: 0 } } as const;
+  const bare = { kind: "token", token: new Secret("tok-FAKE"), expires: after(NOW, 5) } as const;
   const doubt = { intent: lost, restored: true };
   const { refreshToken: _, ...alone } = oauthGrantWith({ expires: after(NOW, 0) });
   const shortLived = (ms: number, part: Partial<Profile> = {}) =>
@@ -102,6 +105,16 @@ describe("what keeps somebody away", () => {
       "ready",
     ],
     ["a limit that is over, not at all", [cooling("a", 0)], "ready"],
+    [
+      "a dead refresh token, while the access token lives but too short",
+      [shortLived(5, dead), wants(6)],
+      "stuck VALIDITY_UNREACHABLE",
+    ],
+    [
+      "a bare token that ends too soon",
+      [login("a", { grant: bare }), wants(6)],
+      "stuck VALIDITY_UNREACHABLE",
+    ],
     ["a token that is over", [stale("a")], "refresh"],
     ["a token that ends too soon", [shortLived(MINUTE - 1)], "refresh"],
     ["a token that lasts just long enough, not at all", [shortLived(MINUTE)], "ready"],

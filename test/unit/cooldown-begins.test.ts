@@ -144,3 +144,19 @@ test("a new cooldown takes the place of its own that is over, and sweeps out wha
   expect(next.cooldowns.slice(0, 2)).toEqual([tried, running]);
   expect(next.cooldowns).toHaveLength(3);
 });
+
+describe("room for models", () => {
+  const many = (n: number) => Array.from({ length: n }, (_, i) => `m${i}`);
+  const full = (n: number) => profileWith({ cooldowns: many(n).map((model) => limit(HOUR, { model })) });
+  const rows = (n: number) =>
+    profileWith({ strikes: many(n).map((model) => strikes("TIMEOUT", 1, { model })) });
+
+  test.each([
+    ["cooldowns", full],
+    ["rows of failures", rows],
+  ])("is for 128 %s", (_what, having) => {
+    const [last, none] = [having(127), having(128)];
+    expect(hit(last, "RATE_LIMIT", { model: "new" }).cooldowns.some((c) => c.model === "new")).toBe(true);
+    expect(hit(none, "RATE_LIMIT", { model: "new" })).toBe(none);
+  });
+});

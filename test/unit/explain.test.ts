@@ -1,7 +1,18 @@
 import { describe, expect, test } from "vitest";
 import { explain } from "../../src/domain/explain.ts";
+import { after } from "../../src/domain/time.ts";
 import { FIXED_NOW as NOW } from "../support/arbitrary.ts";
-import { type Asked, at, cooling, login, situation, stale } from "../support/situation.ts";
+import {
+  type Asked,
+  at,
+  cooling,
+  corrupt,
+  key,
+  limit,
+  login,
+  situation,
+  stale,
+} from "../support/situation.ts";
 
 describe("an explanation", () => {
   const told = (asked: Asked) =>
@@ -30,6 +41,49 @@ describe("an explanation", () => {
       [`x:a 1 can ${reason}`, message],
       [`x:b 2 can ${reason}`, message],
     ]);
+  });
+
+  const off = { enabled: false };
+  const lost = { generation: 1, rotation: "strict", setAtMs: 0, replay: 0, phase: "lost" } as const;
+  const block = { outcome: "FORBIDDEN", ban: false, setAtMs: 0 } as const;
+  const waits = { backoff: { until: after(NOW, 9), setAtMs: 0, strikes: 1 } };
+  test.each<[string, Asked, string]>([
+    ["COOLING_DOWN", { profiles: [cooling("a", 9)] }, "cooling down"],
+    [
+      "MODEL_COOLING_DOWN",
+      { profiles: [login("a", { cooldowns: [limit(9, { model: "m" })] })] },
+      "for this model",
+    ],
+    [
+      "LOGIN_REQUIRED",
+      { profiles: [login("a", { loginNeeded: { reason: "refused", setAtMs: 0 } })] },
+      "new login",
+    ],
+    ["REFRESH_IN_DOUBT", { profiles: [stale("a", { intent: lost, restored: true })] }, "an operator decides"],
+    ["BLOCKED", { profiles: [login("a", { block })] }, "until an operator enables it"],
+    ["DISABLED", { profiles: [login("a", off)] }, "by the operator"],
+    ["EXCLUDED", { profiles: [login("a")], request: { excludeProfiles: ["x:a"] } }, "leaves it out"],
+    ["NOT_ALLOWED", { profiles: [login("a")], scene: { allows: () => false } }, "on this endpoint"],
+    ["NOT_IN_ORDER", { profiles: [login("b", off), login("a")], order: ["x:b"] }, "the explicit order"],
+    ["NOT_IN_POOL", { profiles: [login("a")], request: { pool: "p" } }, "the pool asked for"],
+    ["KIND_NOT_WANTED", { profiles: [login("a")], request: { kinds: ["token"] } }, "another kind"],
+    ["METERED_NOT_ALLOWED", { profiles: [key("a"), login("b", off)] }, "metered fallback is off"],
+    [
+      "VALIDITY_UNREACHABLE",
+      { profiles: [login("a", { intent: lost })], request: { minValidForMs: 9e9 } },
+      "as long as asked",
+    ],
+    [
+      "TRIAL_IN_PROGRESS",
+      { profiles: [cooling("a", 0)], scene: { trialUntil: () => NOW.wallMs + 9 } },
+      "somebody is trying",
+    ],
+    ["REFRESHING", { profiles: [stale("a", { lastAttempt: after(NOW, 9) })] }, "is being refreshed"],
+    ["UPSTREAM_UNAVAILABLE", { profiles: [stale("a", waits)] }, "token endpoint"],
+    ["STORE_CORRUPT", { profiles: [corrupt("a")] }, "cannot be read"],
+  ])("of %s says what it means", (reason, asked, words) => {
+    const [, message] = told(asked).find(([what]) => what === `x:a 0 cannot ${reason}`) ?? [];
+    expect(message).toContain(words);
   });
 
   test("speaks of a pin and of a trial, and of those that may serve though the conversation must wait", () => {

@@ -70,6 +70,37 @@ describe("a request without a session", () => {
       { profiles: [stale("b"), key("k"), login("a")], order: ["x:a", "x:b", "x:k"] },
       "use x:a ORDER → x:a",
     ],
+    [
+      "rather refreshes a subscription than it takes a metered login that comes first",
+      { profiles: [login("a", { costClass: "METERED" }), stale("b")], rules: { meteredFallback: true } },
+      "refresh x:b ORDER",
+    ],
+    [
+      "prefers a good key to the refresh of a metered login",
+      {
+        profiles: [stale("a", { costClass: "METERED" }), key("k"), cooling("c", 1)],
+        rules: { meteredFallback: true },
+      },
+      "use x:k ORDER → x:k",
+    ],
+    [
+      "takes an order's key before a login that comes after it, if none before it comes by a refresh",
+      { profiles: [cooling("a", 1), key("k"), login("b")], order: ["x:a", "x:k", "x:b"] },
+      "use x:k ORDER → x:k",
+    ],
+    [
+      "does not spare an order's key for a metered login",
+      {
+        profiles: [stale("a", { costClass: "METERED" }), key("k"), login("b")],
+        order: ["x:a", "x:k", "x:b"],
+      },
+      "use x:k ORDER → x:k",
+    ],
+    [
+      "does not spare an order's key for a refresh that comes after it, in the round",
+      { profiles: [stale("a"), key("k")], order: ["x:k", "x:a"], rules: { strategy: "round_robin" } },
+      "use x:k ROUND_ROBIN → x:k",
+    ],
     ["knows keys alone", { profiles: [key("k"), key("l")] }, "use x:k ORDER → x:k"],
     ["serves a trial as one", { profiles: [cooling("a", 0), login("b")] }, "use x:a TRIAL → x:a"],
     ["finds nothing in a broken record", { profiles: [corrupt("a")] }, "none [x:a stuck]"],

@@ -4,7 +4,7 @@ import { Secret } from "../../src/domain/secret.ts";
 import { DEFAULT_SETTINGS } from "../../src/domain/settings.ts";
 import { after } from "../../src/domain/time.ts";
 import { created, type Event, type Put, transition } from "../../src/domain/transition.ts";
-import { FIXED_NOW as NOW, oauthGrantWith, profileWith } from "../support/arbitrary.ts";
+import { apiKeyGrantWith, FIXED_NOW as NOW, oauthGrantWith, profileWith } from "../support/arbitrary.ts";
 import { limit } from "../support/situation.ts";
 
 const HOUR = 3_600_000;
@@ -244,6 +244,47 @@ describe("an end of a refresh", () => {
       accessToken: new Secret("at-FAKE-1"),
       refreshToken: fresh.refreshToken,
     });
+  });
+});
+
+describe("a record that is an older copy", () => {
+  const comes = (part: Partial<Profile>, rotation: "none" | "grace" | "strict" = "strict") =>
+    happens(profileWith({ generation: 3, ...part }), { type: "restored", rotation });
+  const { refreshToken: _, ...alone } = oauthGrantWith();
+  const doubt = { generation: 3, setAtMs: NOW.wallMs, phase: "lost", replay: 0 };
+
+  test.each(["strict", "grace"] as const)(
+    "counts as sent without an answer where tokens rotate (%s)",
+    (rotation) => {
+      const next = comes({}, rotation);
+      expect(next.restored).toBe(true);
+      expect(next.intent).toEqual({ ...doubt, rotation });
+    },
+  );
+
+  test("that had been replayed stays so", () => {
+    expect(comes({ intent: { ...intent, replay: 1 } }).intent).toMatchObject({ phase: "lost", replay: 1 });
+    expect(comes({ intent }).intent).toMatchObject({ phase: "lost", replay: 0 });
+  });
+
+  test.each<[string, Profile]>([
+    ["does not rotate", comes({}, "none")],
+    ["cannot be refreshed", comes({ grant: alone })],
+    ["is dead", comes({ refreshDead: { cause: "terminal", code: "x", setAtMs: 0 } })],
+  ])("is marked, and nothing more, if its token %s", (_what, next) => {
+    expect(next.restored).toBe(true);
+    expect(next.intent).toBeUndefined();
+    expect(next.generation).toBe(3);
+  });
+
+  test("that was marked already, and rotates not, is the very same", () => {
+    const marked = profileWith({ restored: true });
+    expect(happens(marked, { type: "restored", rotation: "none" })).toBe(marked);
+  });
+
+  test("is no matter for what is no login", () => {
+    const key = profileWith({ grant: apiKeyGrantWith() });
+    expect(happens(key, { type: "restored", rotation: "strict" })).toBe(key);
   });
 });
 

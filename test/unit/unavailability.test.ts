@@ -221,6 +221,11 @@ describe("work that may not move by itself", () => {
   });
 });
 
+test("what there is not has no field", () => {
+  expect(Object.keys(told([cooling("a", 5)]))).toEqual(["reason", "message", "retryAtMs", "profiles"]);
+  expect(Object.keys(told([needed("a")]))).toEqual(["reason", "message", "help", "profiles"]);
+});
+
 test("a refresh that takes too long goes on, and the caller is told when to come back", () => {
   expect(refreshPending("x", "x:a", 7).unavailability).toEqual({
     reason: "UPSTREAM_UNAVAILABLE",

@@ -9,6 +9,7 @@ test.each([
   ["http://[::1]/", true, true],
   ["http://127.0.0.1/", true, true],
   ["http://127.200.30.4/", true, true],
+  ["http://127.0.0.10/", true, true],
   ["http://127.0.0.1.example.test/", false, false],
   ["http://x127.0.0.1.test/", false, false],
   ["http://128.0.0.1/", false, false],
