@@ -36,6 +36,8 @@ export interface Point extends Omit<FileCall, "tid"> {
   readonly thread: "main" | "files";
   /** The same call in every cycle, whatever number its descriptor or temporary file has. */
   readonly what: string;
+  /** How manieth of these in its thread it is, from 1. */
+  readonly nth: number;
 }
 
 /** What happens at a call. */
@@ -62,8 +64,11 @@ export interface Verdict {
   readonly outcome: string;
 }
 
-/** How manieth a call is varies with what else the process does: a fault that meets another one is made anew. */
-const MOST_TRIES = 8;
+/**
+ * How manieth of its name a call is varies, mostly with how often threads wake each other: a fault that meets
+ * another call than the one meant is made anew, a few places away.
+ */
+const OFFSETS = [0, 1, -1, 2, -2, 3, -3, 0, 1, -1, 2, -2, 0, 1, -1];
 
 /**
  * A broker as a user runs it, on a home of its own, with one login at a real authorization server, to be
@@ -104,9 +109,9 @@ export class KillWorld {
     rmSync(this.#home, { recursive: true, force: true });
   }
 
-  /** The calls of an undisturbed cycle that belong to the state or to the token connection, in order. */
+  /** The calls of an undisturbed cycle that belong to the state, to its key or to the token connection, in order. */
   async points(): Promise<readonly Point[]> {
-    return (await this.order()).filter(({ what }) => /state|tcp/.test(what));
+    return (await this.order()).filter(({ what }) => /state|key|tcp/.test(what));
   }
 
   /** All calls of an undisturbed cycle, answers to callers included. */
@@ -125,11 +130,16 @@ export class KillWorld {
   }
 
   async #disturbed(fault: Fault): Promise<Verdict> {
-    const { name, ordinal, what } = fault.point;
-    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
-      const { seen, calls, known, hasEnded } = await this.#cycle(fault);
+    const { name, what, nth } = fault.point;
+    for (const offset of OFFSETS) {
+      const ordinal = fault.point.ordinal + offset;
+      if (ordinal < 1) continue;
+      const { seen, calls, known, hasEnded } = await this.#cycle({
+        ...fault,
+        point: { ...fault.point, ordinal },
+      });
       const hit = calls.find((call) => call.name === name && call.ordinal === ordinal);
-      if (hit?.what !== what) continue;
+      if (hit?.what !== what || hit.nth !== nth) continue;
       if (fault.does === "signal=KILL" ? !hasEnded : hasEnded)
         throw new Error(`the broker ${hasEnded ? "ends" : "lives on"} at ${what}, ${fault.does}`);
       return { isHit: true, outcome: await this.#judge(known, seen) };
@@ -173,7 +183,7 @@ export class KillWorld {
       await broker.kill("SIGKILL");
       this.#broker = undefined;
     }
-    const calls = parseTrace(readFileSync(log, "utf8")).map((c) => this.#named(c, threads));
+    const calls = this.#named(parseTrace(readFileSync(log, "utf8")), threads);
     return { seen, known, hasEnded, calls };
   }
 
@@ -295,13 +305,23 @@ export class KillWorld {
     return this.#broker;
   }
 
-  #named({ tid, ...call }: FileCall, threads: Threads): Point {
-    const { text, name } = call;
+  #named(calls: readonly FileCall[], threads: Threads): Point[] {
+    const times = new Map<string, number>();
+    return calls.map(({ tid, ...call }) => {
+      const what = this.#whatOf(call);
+      const thread = tid === threads.files ? "files" : "main";
+      const key = `${tid} ${what}`;
+      const nth = (times.get(key) ?? 0) + 1;
+      times.set(key, nth);
+      return { ...call, thread, what, nth };
+    });
+  }
+
+  #whatOf({ text, name }: Omit<FileCall, "tid">): string {
     const isOnNetwork = text.includes(`:${new URL(this.#server.tokenUrl).port}`) || /AF_INET|<TCP/.test(text);
     const path = text.match(new RegExp(`${this.#home}/([^">]*)`))?.[1]?.replaceAll(/[0-9a-f]{12}/g, "*");
     const where = isOnNetwork ? " tcp" : path === undefined ? "" : ` ${path}`;
-    const thread = tid === threads.files ? "files" : "main";
-    return { ...call, thread, what: `${name}${where}` };
+    return `${name}${where}`;
   }
 }
 
