@@ -50,6 +50,15 @@ const advance = times(SECOND, 40 * SECOND, 10 * MINUTE, 50 * MINUTE, HOUR).map((
 const faults = fc
   .array(fc.constantFrom<Fault | "held">(...FAULTS, "held"), { minLength: 1, maxLength: 4 })
   .map((some) => act(`faults ${some.join()}`, (soak) => soak.faults.push(...some)));
+/** A limit was told a moment before the process died. */
+const limited = fc.tuple(who, times(0, 10 * MINUTE, 3 * HOUR), times(0, MINUTE)).map(([i, ms, goneMs]) =>
+  act(`limit ${i} ${ms}, crash ${goneMs}, acquire`, async (soak) => {
+    await soak.acquire(login(soak, i), 0);
+    await soak.report(0, "USAGE_LIMIT", ms);
+    await soak.crash(goneMs);
+    await soak.acquire(login(soak, i), 0);
+  }),
+);
 /** The network stays away for hours, and callers go on asking. */
 const outage = fc
   .tuple(fc.constantFrom<Fault>(...FAULTS.slice(1)), fc.integer({ min: 2, max: 8 }), who)
@@ -71,6 +80,7 @@ const ACTS: fc.Arbitrary<Act>[] = [
   ...often(4, advance),
   ...often(3, faults),
   ...often(2, outage),
+  limited,
   fc.constant(act("release", (soak) => soak.release())),
   fc.constant(act("break the store", (soak) => soak.breakStore())),
   ...often(3, fc.constant(act("mend the store", (soak) => soak.mendStore()))),
