@@ -158,6 +158,21 @@ describe("a notice says what happened, and what helps", () => {
   });
 });
 
+test("a token endpoint that refuses every account is told of once, as the provider's trouble", () => {
+  const refused: Partial<Profile> = {
+    grant: over,
+    backoff: { until: after(NOW, 60_000), setAtMs: NOW.wallMs, strikes: 3 },
+  };
+  const [notice, ...others] = told(refused, { ...refused, id: "openai-codex:b" });
+  expect(others).toEqual([]);
+  expect(notice).toMatchObject({
+    profile: "",
+    message: "no profile of openai-codex can serve now: its token endpoint does not answer usefully",
+    help: "auth-broker status",
+  });
+  expect(told(refused, { ...cooling, id: "openai-codex:b" })[0]?.message).toMatch(/all are limited or out$/);
+});
+
 describe("many of one kind and provider", () => {
   const notice = (n: number, kind: Notice["kind"] = "LOGIN_REQUIRED", provider = "x"): Notice => ({
     kind,
