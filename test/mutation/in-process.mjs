@@ -15,10 +15,13 @@ import { rolldown } from "rolldown";
 // processor. The domain is pure, so its tests can all live in one bundle in this process: a mutant then costs
 // no more than the tests that reach it.
 
+// A clock that is not UTC, so that what mistakes one for the other is found.
+process.env.TZ = "America/New_York";
+
 const EXPECTATIONS = resolve(import.meta.dirname, "expectations.mjs");
 /** Quick tests that ask the domain itself. The random ones come last: they take longer. */
 const UNIT =
-  /^(account|alias|candidate|claimed-account|cooldown.*|credential|duration|env-names|explain|grant-age|jwt|login-paste|names|nearest|notice|pool|refreshing|reporting|selection|sentences|settings|state|time|token|transition|unavailability|url|usage.*)\.test\.ts$/;
+  /^(account|alias|candidate.*|claimed-account|cooldown.*|credential|duration|env-names|explain|grant-age|jwt|login-paste|names|nearest|notice|pool|refreshing|reporting|selection.*|sentences|settings|state|time|token|transition.*|unavailability|url|usage.*)\.test\.ts$/;
 const PROPERTY = /^(selection|transition|usage)\.test\.ts$/;
 
 class InProcessRunner {
@@ -55,7 +58,9 @@ class InProcessRunner {
             return /^[./\0]/.test(id) ? undefined : { id, external: true };
           },
           load: (id) =>
-            id === `\0${entry}` ? files.map((file) => `import ${JSON.stringify(file)};`).join("\n") : undefined,
+            id === `\0${entry}`
+              ? files.map((file) => `import ${JSON.stringify(file)};`).join("\n")
+              : undefined,
         },
       ],
     });
@@ -83,7 +88,12 @@ class InProcessRunner {
       return toMutantRunResult(determineHitLimitReached(this.#switch.hitCount, hitLimit) ?? result);
     } catch (error) {
       // What cannot even be loaded would be noticed by the first test.
-      return { status: "killed", killedBy: [this.#tests[0]?.id ?? ""], failureMessage: `${error}`, nrOfTests: 0 };
+      return {
+        status: "killed",
+        killedBy: [this.#tests[0]?.id ?? ""],
+        failureMessage: `${error}`,
+        nrOfTests: 0,
+      };
     } finally {
       this.#switch.activeMutant = undefined;
       if (isStatic) await this.#load();
