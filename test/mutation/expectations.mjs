@@ -32,4 +32,3 @@ test.each = (rows) => (name, run) => {
 describe.each = (rows) => (name, define) => {
   for (const row of rows) describe(format(name, ...[row].flat()), () => define(...[row].flat()));
 };
-export const it = test;
