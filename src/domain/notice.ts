@@ -68,15 +68,18 @@ export function noticesOf(
     if (profile.enabled) for (const [key, notice] of nearLimits(profile, now)) add(key, notice);
   }
   const isOut = !counted.some((s) => s.state.state === "READY");
-  if (isOut && counted.some((s) => s.state.state === "COOLING_DOWN")) {
-    const message = `no profile of ${provider} can serve now: all are limited or out`;
+  const cooling = counted.filter((s) => s.state.state === "COOLING_DOWN");
+  if (isOut && cooling.length > 0) {
+    const isEndpoint = cooling.every((s) => s.state.reason === "UPSTREAM_UNAVAILABLE");
+    const why = isEndpoint ? "its token endpoint does not answer usefully" : "all are limited or out";
+    const message = `no profile of ${provider} can serve now: ${why}`;
     const until = nextUsableAtMs === undefined ? {} : { untilMs: nextUsableAtMs };
     add(provider, {
       kind: "ALL_COOLING_DOWN",
       provider,
       profile: "",
       message,
-      help: "auth-broker usage",
+      help: isEndpoint ? "auth-broker status" : "auth-broker usage",
       ...until,
     });
   }

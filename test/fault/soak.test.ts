@@ -36,7 +36,7 @@ const acquire = fc
   .tuple(who, times(0, 0, MINUTE, 59 * MINUTE))
   .map(([i, ms]) => act(`acquire ${i} ${ms}`, (soak) => soak.acquire(login(soak, i), ms)));
 const report = fc
-  .tuple(fc.nat(11), fc.constantFrom(...OUTCOMES), times(20 * SECOND, 10 * MINUTE, 3 * HOUR))
+  .tuple(fc.nat(11), fc.constantFrom(...OUTCOMES), times(0, 20 * SECOND, 10 * MINUTE, 3 * HOUR))
   .map(([n, what, ms]) => act(`report ${n} ${what} ${ms}`, (soak) => soak.report(n, what, ms)));
 const refused = fc.tuple(who, fc.nat(2)).map(([i, n]) =>
   act(`refused ${n}, acquire ${i}`, async (soak) => {
@@ -50,6 +50,15 @@ const advance = times(SECOND, 40 * SECOND, 10 * MINUTE, 50 * MINUTE, HOUR).map((
 const faults = fc
   .array(fc.constantFrom<Fault | "held">(...FAULTS, "held"), { minLength: 1, maxLength: 4 })
   .map((some) => act(`faults ${some.join()}`, (soak) => soak.faults.push(...some)));
+/** A limit was told a moment before the process died. */
+const limited = fc.tuple(who, times(0, 10 * MINUTE, 3 * HOUR), times(0, MINUTE)).map(([i, ms, goneMs]) =>
+  act(`limit ${i} ${ms}, crash ${goneMs}, acquire`, async (soak) => {
+    await soak.acquire(login(soak, i), 0);
+    await soak.report(0, "USAGE_LIMIT", ms);
+    await soak.crash(goneMs);
+    await soak.acquire(login(soak, i), 0);
+  }),
+);
 /** The network stays away for hours, and callers go on asking. */
 const outage = fc
   .tuple(fc.constantFrom<Fault>(...FAULTS.slice(1)), fc.integer({ min: 2, max: 8 }), who)
@@ -71,16 +80,24 @@ const ACTS: fc.Arbitrary<Act>[] = [
   ...often(4, advance),
   ...often(3, faults),
   ...often(2, outage),
+  limited,
   fc.constant(act("release", (soak) => soak.release())),
   fc.constant(act("break the store", (soak) => soak.breakStore())),
   ...often(3, fc.constant(act("mend the store", (soak) => soak.mendStore()))),
   times(0, MINUTE, 2 * HOUR).map((ms) => act(`crash ${ms}`, (soak) => soak.crash(ms))),
+  fc
+    .tuple(who, fc.boolean())
+    .map(([i, late]) =>
+      act(`crash ${i} unwritten ${late}`, (soak) => soak.crashUnwritten(login(soak, i), late)),
+    ),
   times(0, MINUTE).map((ms) => act(`restart ${ms}`, (soak) => soak.restart(ms))),
   times(-24 * HOUR, -10 * MINUTE, 10 * MINUTE, 24 * HOUR).map((ms) =>
     act(`step ${ms}`, (soak) => soak.step(ms)),
   ),
   fc.constant(act("sleep", (soak) => soak.sleep(3 * HOUR))),
   who.map((i) => act(`order ${i}`, (soak) => soak.order(login(soak, i)))),
+  fc.nat(1).map((i) => act(`allow only ${i}`, (soak) => soak.allow(login(soak, i)))),
+  fc.constant(act("allow all", (soak) => soak.allow())),
   who.map((i) => act(`clear ${i}`, (soak) => soak.clear(login(soak, i)))),
   who.map((i) => act(`login ${i}`, (soak) => soak.put(login(soak, i)))),
 ];

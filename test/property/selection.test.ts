@@ -11,7 +11,7 @@ import { unavailable } from "../../src/domain/unavailability.ts";
 import { arbitraryProfile, FIXED_NOW, profileWith } from "../support/arbitrary.ts";
 
 const HOME_WITHIN_MS = 300_000;
-const RUNS = 1_000;
+const RUNS = fc.readConfigureGlobal().numRuns ?? 1_000;
 
 /** Whole situations: a provider's profiles in some order, a request, what stands around it, and a time. */
 const situations = fc

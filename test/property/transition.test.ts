@@ -9,7 +9,7 @@ import { after, type Now, remainingMs, wallOf } from "../../src/domain/time.ts";
 import { type Event, transition } from "../../src/domain/transition.ts";
 import { arbitraryProfile, FIXED_NOW, oauthGrantWith } from "../support/arbitrary.ts";
 
-const RUNS = 2_000;
+const RUNS = fc.readConfigureGlobal().numRuns ?? 2_000;
 const HOUR_MS = 3_600_000;
 const ALONE = { held: false, trialRunning: false };
 

@@ -14,7 +14,7 @@ import { canBeLookedAt, lookDueAt, planLimits } from "../../src/domain/usage-due
 import { noted, type UsageHistory } from "../../src/domain/usage-history.ts";
 import { arbitraryProfile, FIXED_NOW as NOW, profileWith } from "../support/arbitrary.ts";
 
-const RUNS = 1_000;
+const RUNS = fc.readConfigureGlobal().numRuns ?? 1_000;
 const INTERVAL = 600_000;
 const READY: Verdict = { kind: "ready", trialModels: [], refreshDue: false };
 
@@ -169,7 +169,7 @@ test("no notice carries anything of a token, and many become few", () => {
       const kinds = gathered(notices).map((n) => n.kind);
       for (const kind of kinds) expect(kinds.filter((k) => k === kind).length).toBeLessThanOrEqual(3);
     }),
-    { numRuns: 300 },
+    { numRuns: Math.min(RUNS, 300) },
   );
 });
 

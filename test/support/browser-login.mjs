@@ -2,10 +2,21 @@
 // namespace that has nothing but loopback; argument: JSON with `server` (`oidc-provider` or `zitadel`),
 // `browser` and `zitadel` (paths of the programs) and `shots` (a directory for pictures). Prints what it
 // saw as one line of JSON.
-import { spawn, spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { once } from "node:events";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  watch,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { chromium } from "playwright-core";
 import { startAuthorizationServer } from "./authorization-server.mjs";
 import { run, start } from "./process.mjs";
@@ -42,7 +53,8 @@ const SERVERS = {
     };
   },
   zitadel: async () => {
-    const child = spawn(asked.zitadel, [], { stdio: "ignore", env: { ...env, PORT: "9998" } });
+    const child = await start(asked.zitadel, [], { env: { ...env, PORT: "9998" } });
+    await child.line(/server listening/);
     await reached(`${ZITADEL}.well-known/openid-configuration`);
     return {
       config: { issuer: ZITADEL, clientId: "native", redirectUrl: "http://localhost/auth/callback" },
@@ -55,22 +67,19 @@ const SERVERS = {
         const answer = await fetch(`${ZITADEL}userinfo`, { headers: { authorization: `Bearer ${token}` } });
         return answer.ok && (await answer.json()).sub === "id1";
       },
-      close: async () => void child.kill(),
+      close: () => child.kill(),
     };
   },
 };
 
+/** It says that it listens a moment before it does. */
 async function reached(address) {
-  for (let tries = 0; tries < 300; tries += 1) {
-    if (
-      await fetch(address)
-        .then((answer) => answer.ok)
-        .catch(() => false)
-    )
-      return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`nothing answers at ${address}`);
+  const answers = () =>
+    fetch(address).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  while (!(await answers())) await nextTurn();
 }
 
 /** In the browser's place it leaves the address where we find it. */
@@ -82,11 +91,9 @@ function fakeOpener() {
     `#!/bin/sh\nprintf %s "$1" > "${file}.new"\nmv "${file}.new" "${file}"\n`,
   );
   chmodSync(join(place, "bin/xdg-open"), 0o755);
+  const changes = watch(place, { persistent: false });
   return async () => {
-    for (let tries = 0; !existsSync(file); tries += 1) {
-      if (tries > 300) throw new Error("no browser was opened");
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+    while (!existsSync(file)) await once(changes, "change");
     const address = readFileSync(file, "utf8");
     rmSync(file);
     return address;
@@ -111,7 +118,10 @@ const page = await browser.newPage({ viewport: { width: 900, height: 560 } });
 /** One login; `answer` is what the person says on the provider's page. */
 async function login(answer, shot) {
   const running = await start(process.execPath, [MAIN, "login", PROVIDER, "--label", "work"], { env });
-  await page.goto(await opened());
+  const ended = running.exited.then(() => {
+    throw new Error(`no browser was opened: ${running.stderr()}`);
+  });
+  await page.goto(await Promise.race([opened(), ended]));
   await server.fillIn(page, answer);
   await page.waitForURL(/[?&](code|error)=/);
   const text = await page.textContent("main");

@@ -36,6 +36,8 @@ export interface Point extends Omit<FileCall, "tid"> {
   readonly thread: "main" | "files";
   /** The same call in every cycle, whatever number its descriptor or temporary file has. */
   readonly what: string;
+  /** How manieth of these in its thread it is, from 1. */
+  readonly nth: number;
 }
 
 /** What happens at a call. */
@@ -57,10 +59,16 @@ function threadsOf(pid: number): Threads {
 
 /** What became of a login whose broker was disturbed in the middle of a refresh. */
 export interface Verdict {
-  /** The call at which the broker died; undefined if it lived. */
-  readonly died: string | undefined;
+  /** The call was hit; false if another one was, each time that it was tried. */
+  readonly isHit: boolean;
   readonly outcome: string;
 }
+
+/**
+ * How manieth of its name a call is varies, mostly with how often threads wake each other: a fault that meets
+ * another call than the one meant is made anew, a few places away.
+ */
+const OFFSETS = [0, 1, -1, 2, -2, 3, -3, 0, 1, -1, 2, -2, 0, 1, -1];
 
 /**
  * A broker as a user runs it, on a home of its own, with one login at a real authorization server, to be
@@ -101,9 +109,9 @@ export class KillWorld {
     rmSync(this.#home, { recursive: true, force: true });
   }
 
-  /** The calls of an undisturbed cycle that belong to the state or to the token connection, in order. */
+  /** The calls of an undisturbed cycle that belong to the state, to its key or to the token connection, in order. */
   async points(): Promise<readonly Point[]> {
-    return (await this.order()).filter(({ what }) => /state|tcp/.test(what));
+    return (await this.order()).filter(({ what }) => /state|key|tcp/.test(what));
   }
 
   /** All calls of an undisturbed cycle, answers to callers included. */
@@ -122,9 +130,21 @@ export class KillWorld {
   }
 
   async #disturbed(fault: Fault): Promise<Verdict> {
-    const { seen, calls, known, died } = await this.#cycle(fault);
-    const outcome = await this.#judge(known, seen);
-    return { died: died ? calls.at(-1)?.what : undefined, outcome };
+    const { name, what, nth } = fault.point;
+    for (const offset of OFFSETS) {
+      const ordinal = fault.point.ordinal + offset;
+      if (ordinal < 1) continue;
+      const { seen, calls, known, hasEnded } = await this.#cycle({
+        ...fault,
+        point: { ...fault.point, ordinal },
+      });
+      const hit = calls.find((call) => call.name === name && call.ordinal === ordinal);
+      if (hit?.what !== what || hit.nth !== nth) continue;
+      if (fault.does === "signal=KILL" ? !hasEnded : hasEnded)
+        throw new Error(`the broker ${hasEnded ? "ends" : "lives on"} at ${what}, ${fault.does}`);
+      return { isHit: true, outcome: await this.#judge(known, seen) };
+    }
+    return { isHit: false, outcome: "not hit" };
   }
 
   /** A fresh login, then one refresh, from its first to its last call under strace. */
@@ -156,15 +176,15 @@ export class KillWorld {
     admin.close();
     // A kill may come after the answer: closing a file is one of the calls of a cycle.
     const isKill = fault?.does === "signal=KILL";
-    const died = isKill && (await Promise.race([broker.exited.then(() => true), pause(1_000, false)]));
-    if (fault !== undefined && !isKill) await this.#settled();
+    const lives = isKill ? pause(1_000, true) : fault === undefined ? true : this.#settled();
+    const hasEnded = !(await Promise.race([broker.exited.then(() => false), lives]));
     await strace.kill("SIGINT");
     if (fault !== undefined) {
       await broker.kill("SIGKILL");
       this.#broker = undefined;
     }
-    const calls = parseTrace(readFileSync(log, "utf8")).map((c) => this.#named(c, threads));
-    return { seen, known, died, calls };
+    const calls = this.#named(parseTrace(readFileSync(log, "utf8")), threads);
+    return { seen, known, hasEnded, calls };
   }
 
   /** What a new process says, against what the server knows. */
@@ -236,11 +256,17 @@ export class KillWorld {
       throw new Error(`a refresh token was sent ${again} times: ${[...this.#sent().values()]}`);
   }
 
-  /** Waits until what could not be written is written. */
-  async #settled(): Promise<void> {
+  /** Waits until what could not be written is written. False if the broker does not live to see it. */
+  async #settled(): Promise<boolean> {
     const agent = await this.#peer("agent");
-    while (!(await agent.status()).store.writable) await pause(50);
-    agent.close();
+    try {
+      while (!(await agent.status()).store.writable) await pause(50);
+      return true;
+    } catch {
+      return false;
+    } finally {
+      agent.close();
+    }
   }
 
   async #generation(admin: Peer): Promise<number> {
@@ -279,13 +305,23 @@ export class KillWorld {
     return this.#broker;
   }
 
-  #named({ tid, ...call }: FileCall, threads: Threads): Point {
-    const { text, name } = call;
+  #named(calls: readonly FileCall[], threads: Threads): Point[] {
+    const times = new Map<string, number>();
+    return calls.map(({ tid, ...call }) => {
+      const what = this.#whatOf(call);
+      const thread = tid === threads.files ? "files" : "main";
+      const key = `${tid} ${what}`;
+      const nth = (times.get(key) ?? 0) + 1;
+      times.set(key, nth);
+      return { ...call, thread, what, nth };
+    });
+  }
+
+  #whatOf({ text, name }: Omit<FileCall, "tid">): string {
     const isOnNetwork = text.includes(`:${new URL(this.#server.tokenUrl).port}`) || /AF_INET|<TCP/.test(text);
     const path = text.match(new RegExp(`${this.#home}/([^">]*)`))?.[1]?.replaceAll(/[0-9a-f]{12}/g, "*");
     const where = isOnNetwork ? " tcp" : path === undefined ? "" : ` ${path}`;
-    const thread = tid === threads.files ? "files" : "main";
-    return { ...call, thread, what: `${name}${where}` };
+    return `${name}${where}`;
   }
 }
 

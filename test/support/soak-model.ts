@@ -54,6 +54,12 @@ export class Login {
   /** What the operator ordered to be sent again. */
   orders = 0;
   #cooling: Moment | undefined;
+  /** A limit whose end the broker guessed: this long at least. */
+  #guess: Moment | undefined;
+  /** A limit may run that nobody was told of. */
+  #isUnsure = false;
+  /** An order that was answered for leaves this login out. */
+  isOutside = false;
   inFlight = 0;
   #n = 0;
 
@@ -73,7 +79,7 @@ export class Login {
   /** The profile is gone, and what was known of its account with it. */
   removed(): void {
     this.#generation = 0;
-    this.#cooling = undefined;
+    this.cleared();
   }
 
   /** The put of a login was answered: what came before is over. */
@@ -133,6 +139,11 @@ export class Login {
       this.#cooling === undefined || left(this.#cooling, now) === 0,
       `${this.id}: given although it cools down`,
     );
+    holds(
+      this.#guess === undefined || left(this.#guess, now) === 0,
+      `${this.id}: given before the end of a guessed limit`,
+    );
+    holds(!this.isOutside, `${this.id}: given although the order leaves it out`);
     this.saw(generation);
     if (this.rotation === "none") return;
     const n = accessToken.slice(accessToken.lastIndexOf("-"));
@@ -162,10 +173,31 @@ export class Login {
     const lengthMs = wallMs - now.wallMs;
     const moment = { wallMs, monoMs: now.monoMs + lengthMs, lengthMs };
     if (this.#cooling === undefined || left(this.#cooling, now) < lengthMs) this.#cooling = moment;
+    // Of the same outcome it takes the guess's place, though it may be earlier.
+    this.#guess = undefined;
+  }
+
+  /** A limit without an end was taken note of, for good; inside another one it changes nothing. */
+  coolsFor(lengthMs: number, now: Now): void {
+    const isRunning = [this.#cooling, this.#guess].some((one) => one !== undefined && left(one, now) > 0);
+    if (isRunning || this.#isUnsure) return;
+    this.#guess = { wallMs: now.wallMs + lengthMs, monoMs: now.monoMs + lengthMs, lengthMs };
+  }
+
+  /** A limit was told, and the answer does not say what became of it. */
+  mayCool(): void {
+    this.#isUnsure = true;
+  }
+
+  /** A request went well: what was guessed is over. */
+  went(): void {
+    this.#guess = undefined;
   }
 
   cleared(): void {
     this.#cooling = undefined;
+    this.#guess = undefined;
+    this.#isUnsure = false;
   }
 
   /**
@@ -175,9 +207,10 @@ export class Login {
   restarted(now: Now): void {
     this.inFlight = 0;
     for (const end of this.#issued.values()) end.monoMs = now.monoMs + end.wallMs - now.wallMs;
-    const cooling = this.#cooling;
-    if (cooling !== undefined)
-      cooling.monoMs = now.monoMs + Math.min(cooling.wallMs - now.wallMs, cooling.lengthMs);
+    for (const limit of [this.#cooling, this.#guess]) {
+      if (limit !== undefined)
+        limit.monoMs = now.monoMs + Math.min(limit.wallMs - now.wallMs, limit.lengthMs);
+    }
   }
 
   /** True if there is a reason for this login to be over. */

@@ -6,6 +6,7 @@ import { inspect } from "node:util";
 import { parseConfig } from "../../src/config.ts";
 import { type Daemon, startDaemon } from "../../src/daemon.ts";
 import { ManualClock, settled } from "./clock.ts";
+import { HeldDisk } from "./held-disk.ts";
 import { Peer } from "./peer.ts";
 import { RpcError } from "./rpc-error.ts";
 import { Broken, type Fault, LIFE_SEC, Login } from "./soak-model.ts";
@@ -14,6 +15,8 @@ import type { AcquireReply, Json, ProfileJson, ReportReply } from "./wire-json.t
 
 const START_MS = Date.UTC(2030, 0, 1, 12);
 const MINUTE = 60_000;
+/** How long the broker keeps away at least from whoever met a limit of unknown length. */
+const GUESSES: Readonly<Record<string, number>> = { RATE_LIMIT: 30_000, USAGE_LIMIT: 15 * MINUTE };
 
 const provider = (rotation: string) => ({
   type: "generic-oauth2",
@@ -61,11 +64,15 @@ export class SoakWorld {
   #life: Life | undefined;
   #isStoreBroken = false;
   #serverMs = 0;
+  #disk: HeldDisk | undefined;
+  /** The next request that arrives is the last before the disk takes its time. */
+  #isHeldAtRequest = false;
   /** How many acts, requests and answers there were. */
   readonly counts = { calls: 0, given: 0, requests: 0, crashes: 0, refusals: 0 };
 
   static async open(): Promise<SoakWorld> {
     const soak = new SoakWorld();
+    soak.#disk = await HeldDisk.take();
     await soak.#start(soak.#newHome(), START_MS);
     for (const login of soak.logins) await soak.put(login);
     return soak;
@@ -74,6 +81,7 @@ export class SoakWorld {
   async close(): Promise<void> {
     const life = this.#running();
     this.mendStore();
+    this.#disk?.giveBack();
     await this.#bury(life);
     for (const home of this.#homes) rmSync(home, { recursive: true, force: true });
   }
@@ -88,7 +96,11 @@ export class SoakWorld {
     let answer = await this.#call("profile", "PutProfile", request);
     // By a clock that was set back it seems older than what is there.
     if (answer === undefined && this.#refusal?.reason === "OLDER_GRANT") {
-      if (await this.#call("profile", "DeleteProfile", { profile: login.id })) login.removed();
+      if (await this.#call("profile", "DeleteProfile", { profile: login.id })) {
+        login.removed();
+        // An order without a living id is set aside.
+        for (const one of this.logins) one.isOutside = false;
+      }
       answer = await this.#call("profile", "PutProfile", request);
     }
     // The server gave a new login to somebody who cannot keep it.
@@ -99,10 +111,10 @@ export class SoakWorld {
     }
   }
 
-  async acquire(login: Login, minValidMs: number): Promise<RpcError | undefined> {
+  async acquire(login: Login, minValidMs: number, deadlineMs = 10 * MINUTE): Promise<RpcError | undefined> {
     const request = { provider: login.rotation, profile: login.id, minValidFor: `${minValidMs / 1_000}s` };
     const before = this.#now();
-    const answer = await this.#call("credential", "AcquireCredential", request);
+    const answer = await this.#call("credential", "AcquireCredential", request, deadlineMs);
     if (answer === undefined) return this.#refusal;
     const { lease, credential } = answer as unknown as AcquireReply;
     const token = credential.oauth?.accessToken ?? "";
@@ -117,9 +129,8 @@ export class SoakWorld {
     const about = this.#leases.at(-1 - (which % Math.max(1, Math.min(12, this.#leases.length))));
     if (about === undefined) return;
     const now = this.#now();
-    const retryTime = outcome.endsWith("LIMIT")
-      ? { retryTime: new Date(now.wallMs + coolMs).toISOString() }
-      : {};
+    const isLimit = outcome.endsWith("LIMIT");
+    const retryTime = isLimit && coolMs > 0 ? { retryTime: new Date(now.wallMs + coolMs).toISOString() } : {};
     const answer = await this.#call("credential", "ReportOutcome", {
       leaseId: about.lease.leaseId,
       outcome: `OUTCOME_${outcome}`,
@@ -128,15 +139,27 @@ export class SoakWorld {
     const { applied, scope } = (answer ?? {}) as unknown as Partial<ReportReply>;
     // What could not be written counts all the same, until the process dies.
     if (answer === undefined && outcome === "AUTH_INVALID_TOKEN") about.login.mayBeRefused();
+    if (answer === undefined && isLimit) about.login.mayCool();
     if (applied !== true) return;
     if (outcome === "AUTH_INVALID_TOKEN") about.login.refused(about.token);
-    if (scope === "SCOPE_PROFILE" && coolMs > 0 && outcome.endsWith("LIMIT"))
-      about.login.coolsUntil(now.wallMs + coolMs, now);
+    if (outcome === "OK") about.login.went();
+    if (scope !== "SCOPE_PROFILE" || !isLimit) return;
+    if (coolMs > 0) about.login.coolsUntil(now.wallMs + coolMs, now);
+    else about.login.coolsFor(GUESSES[outcome] ?? 0, now);
   }
 
   async order(login: Login): Promise<void> {
     login.orders += 1;
     await this.#call("profile", "RefreshProfile", { profile: login.id });
+  }
+
+  /** The operator lets only these logins of the strict provider serve; nobody named: all. */
+  async allow(...logins: readonly Login[]): Promise<void> {
+    const ids = logins.map(({ id }) => id);
+    const answer = await this.#call("profile", "SetOrder", { provider: "strict", profiles: ids });
+    for (const login of this.logins.filter(({ rotation }) => rotation === "strict")) {
+      login.isOutside = answer !== undefined && ids.length > 0 && !ids.includes(login.id);
+    }
   }
 
   async clear(login: Login): Promise<void> {
@@ -183,9 +206,22 @@ export class SoakWorld {
     life.isAlive = false;
     const home = this.#copy(life.home);
     this.mendStore();
+    this.#disk?.release();
+    this.#isHeldAtRequest = false;
     await this.#bury(life);
     this.counts.crashes += 1;
     await this.#again(home, life.clock.now().wallMs + goneMs, goneMs);
+  }
+
+  /**
+   * As `crash`, at a moment when the disk takes its time, from now on or from the next request on: what a
+   * caller was given until then, and what the operator was told, must be there afterwards.
+   */
+  async crashUnwritten(login: Login, isFromRequest: boolean): Promise<void> {
+    this.#isHeldAtRequest = isFromRequest;
+    if (!isFromRequest) this.#disk?.hold();
+    await this.acquire(login, 59 * MINUTE, MINUTE);
+    await this.crash(0);
   }
 
   /** The process ends in good order. The next one has a home of its own, as gRPC remembers sockets by their path. */
@@ -202,6 +238,7 @@ export class SoakWorld {
     this.faults.length = 0;
     this.mendStore();
     await this.release();
+    await this.allow();
     for (const login of this.logins) {
       await this.advance(2 * MINUTE);
       await this.clear(login);
@@ -223,11 +260,16 @@ export class SoakWorld {
 
   #refusal: RpcError | undefined;
 
-  async #call(service: "credential" | "profile", method: string, request: Json): Promise<Json | undefined> {
+  async #call(
+    service: "credential" | "profile",
+    method: string,
+    request: Json,
+    deadlineMs = 10 * MINUTE,
+  ): Promise<Json | undefined> {
     this.counts.calls += 1;
     const life = this.#running();
     const peer = service === "profile" ? life.admin : life.agent;
-    const call = peer.call(service, method, request, { deadlineMs: 10 * MINUTE }).then(
+    const call = peer.call(service, method, request, { deadlineMs }).then(
       (answer) => answer,
       (error: unknown) => error,
     );
@@ -263,6 +305,7 @@ export class SoakWorld {
       return await new Promise((_resolve, reject) => own.held.add(() => reject(broken())));
     }
     this.counts.requests += 1;
+    if (this.#isHeldAtRequest) this.#disk?.hold();
     const token = new URLSearchParams(String(init.body)).get("refresh_token") ?? "";
     const login = this.logins.find((one) => one.knows(token));
     const fault = this.faults.shift() ?? "fine";

@@ -28,6 +28,13 @@ test.each([
     false,
     true,
   ],
+  [
+    "the same e-mail where the other user is unknown",
+    seat("a", undefined, "x@y"),
+    seat("a", "u", "x@y"),
+    true,
+    false,
+  ],
   ["an account id alone", seat("a"), seat("a"), false, false],
   ["an account id beside an e-mail", seat("a"), seat("a", undefined, "x@y"), false, false],
   ["an e-mail beside an account id", seat("a", undefined, "x@y"), seat("a"), false, false],

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { expiryOf, type Grant, isOlder } from "../../src/domain/grant.ts";
+import { expiryOf, type Grant, isOlder, isRenewable } from "../../src/domain/grant.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { after } from "../../src/domain/time.ts";
 import { apiKeyGrantWith, FIXED_NOW as NOW, oauthGrantWith } from "../support/arbitrary.ts";
@@ -46,4 +46,11 @@ test.each([
 test("a key has no end", () => {
   expect(expiryOf(apiKeyGrantWith())).toBeUndefined();
   expect(expiryOf(setupToken(5))).toEqual(after(NOW, 5));
+});
+
+test("a new token can be had with a refresh token or by the client's own secret, and for a login only", () => {
+  const { refreshToken: _, ...alone } = oauthGrantWith();
+  const client = { ...alone, renewal: "client" } as const;
+  const grants = [oauthGrantWith(), client, alone, setupToken(5), apiKeyGrantWith()];
+  expect(grants.map(isRenewable)).toEqual([true, true, false, false, false]);
 });

@@ -8,14 +8,35 @@ describe("claims of a JWT", () => {
     expect(jwtClaims(fakeJwt({ name: "Zoë ✓", n: 1 }))).toEqual({ name: "Zoë ✓", n: 1 });
   });
 
-  test.each(["", "opaque", "a.b", "a.b.c", "a.e30.c.d", "a.W10.c", "a.MQ.c", "a.bnVsbA.c", "..", "a.%%%.c"])(
-    "%j is no JWT and has none",
-    (token) => {
-      expect(jwtClaims(token)).toBeUndefined();
-    },
-  );
+  test.each([
+    "",
+    "opaque",
+    "a.b",
+    "a.e30",
+    "a",
+    "a.b.c",
+    "a.e30.c.d",
+    "a.W10.c",
+    "a.MQ.c",
+    "a.bnVsbA.c",
+    "..",
+    "a.%%%.c",
+  ])("%j is no JWT and has none", (token) => {
+    expect(jwtClaims(token)).toBeUndefined();
+  });
 
-  test("times are milliseconds", () => {
+  test("are written in the letters of addresses", () => {
+    const claims = { name: "\u00fb\u00ef\u00be\u00ff>>>???~~~" };
+    expect(fakeJwt(claims)).toMatch(/\..*-.*\./);
+    expect(fakeJwt(claims)).toMatch(/\..*_.*\./);
+    expect(jwtClaims(fakeJwt(claims))).toEqual(claims);
+  });
+
+  test("times are milliseconds, of those that are told", () => {
+    expect(Object.keys(jwtTimes(undefined))).toEqual([]);
+    expect(Object.keys(jwtTimes({ exp: 1 }))).toEqual(["expiresAtMs"]);
+    expect(Object.keys(jwtTimes({ iat: 1 }))).toEqual(["issuedAtMs"]);
+    expect(jwtTimes({ exp: 253_402_300_799 })).toEqual({ expiresAtMs: 253_402_300_799_000 });
     expect(jwtTimes({ iat: 1_000, exp: 1_000.5 })).toEqual({ issuedAtMs: 1_000_000, expiresAtMs: 1_000_500 });
     expect(jwtTimes({ exp: 0 })).toEqual({ expiresAtMs: 0 });
   });
@@ -44,6 +65,10 @@ describe("the account that tokens claim", () => {
       accountId: "a",
     });
     expect(claimedAccount(undefined, { sub: "s-1" })).toEqual({ userId: "s-1" });
+  });
+
+  test("is told without the blanks around it", () => {
+    expect(claimedAccount({ sub: " s-1\t" }, undefined)).toEqual({ userId: "s-1" });
   });
 
   test("leaves out what is no text", () => {

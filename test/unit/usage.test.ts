@@ -2,7 +2,14 @@ import { describe, expect, test } from "vitest";
 import type { UsageWindow } from "../../src/domain/outcome.ts";
 import type { Cooldown } from "../../src/domain/profile.ts";
 import { after } from "../../src/domain/time.ts";
-import { observed, readOut, soonestReset } from "../../src/domain/usage.ts";
+import {
+  isOver,
+  isPlanWindow,
+  lastReadAtMs,
+  observed,
+  readOut,
+  soonestReset,
+} from "../../src/domain/usage.ts";
 import { HISTORY_MS, noted, type UsageHistory } from "../../src/domain/usage-history.ts";
 import { FIXED_NOW as NOW, profileWith } from "../support/arbitrary.ts";
 
@@ -122,4 +129,25 @@ describe("the history", () => {
     expect(percents(noted(history, showing(20, later.wallMs), later))).toEqual([20]);
     expect(noted(undefined, showing(10, start, { windowMinutes: 1 }), NOW).samples).toEqual([]);
   });
+});
+
+test("usage was last read when its youngest window was", () => {
+  const at = (...ms: number[]) => lastReadAtMs(ms.map((observedAtMs) => ({ name: "w", observedAtMs })));
+  expect([at(), at(3), at(3, 5, 4)]).toEqual([undefined, 3, 5]);
+});
+
+test.each<[string, Partial<UsageWindow>, boolean]>([
+  ["of an hour", { windowMinutes: 60 }, true],
+  ["of less", { windowMinutes: 59 }, false],
+  ["of unknown length that is reset in an hour", { resetAtMs: 3_600_000 }, true],
+  ["of unknown length that is reset sooner", { resetAtMs: 3_599_999 }, false],
+  ["of which nothing is known", {}, false],
+])("a window %s is a plan's: %s", (_what, part, isIt) => {
+  expect(isPlanWindow({ name: "w", observedAtMs: 0, ...part })).toBe(isIt);
+});
+
+test("a window is over at its reset, not a moment before; one without a reset never is", () => {
+  const over = (resetAtMs?: number) =>
+    isOver({ name: "w", observedAtMs: 0, ...(resetAtMs && { resetAtMs }) }, NOW);
+  expect([over(NOW.wallMs), over(NOW.wallMs + 1), over()]).toEqual([true, false, false]);
 });

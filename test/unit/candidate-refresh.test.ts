@@ -1,0 +1,71 @@
+import { describe, expect, test } from "vitest";
+import { judge, type Request } from "../../src/domain/candidate.ts";
+import { arrange } from "../../src/domain/pool.ts";
+import type { Intent, Profile } from "../../src/domain/profile.ts";
+import type { Scene } from "../../src/domain/selection.ts";
+import { after } from "../../src/domain/time.ts";
+import { apiKeyGrantWith, FIXED_NOW as NOW } from "../support/arbitrary.ts";
+import { cooling, limit, login, situation, stale } from "../support/situation.ts";
+
+const MINUTE = 60_000;
+
+interface Asked {
+  readonly request?: Partial<Request>;
+  readonly scene?: Partial<Scene>;
+  readonly order?: readonly string[];
+  readonly bannedId?: string;
+}
+
+/** The verdict on the first profile of a list, as a short text: `wait COOLING_DOWN 60000`. */
+function verdict(profile: Parameters<typeof arrange>[1][number], asked: Asked = {}, ...others: Profile[]) {
+  const profiles = [profile, ...others];
+  const [{ rules }, request, scene] = situation({ profiles, ...asked });
+  const pool = arrange(rules, profiles, asked.order, asked.bannedId);
+  const seat = pool.seats.find((one) => one.profile.id === profile.id) as (typeof pool.seats)[number];
+  const found = judge(seat, pool, request, scene, NOW);
+  if (found.kind === "wait") return `wait ${found.reason} ${found.untilMs - NOW.wallMs}`;
+  return "reason" in found ? `${found.kind} ${found.reason}` : found.kind;
+}
+
+describe("a refresh that may not leave now", () => {
+  const held = (ms: number) => ({ scene: { upstreamHeldUntilMs: NOW.wallMs + ms } });
+  const backoff = { backoff: { until: after(NOW, MINUTE), setAtMs: 0, strikes: 1 } };
+  const open: Intent = { generation: 1, rotation: "strict", setAtMs: 0, replay: 0, phase: "open" };
+
+  test.each<[string, Parameters<typeof verdict>, string]>([
+    ["the endpoint asked for silence", [stale("a"), held(7)], "wait UPSTREAM_UNAVAILABLE 7"],
+    ["its silence is over", [stale("a"), held(0)], "refresh"],
+    ["it is under way already", [stale("a", { intent: open }), held(7)], "refresh"],
+    ["the endpoint said not now", [stale("a", backoff)], "wait UPSTREAM_UNAVAILABLE 60000"],
+    ["the last one was a moment ago", [stale("a", { lastAttempt: after(NOW, 9) })], "wait REFRESHING 9"],
+    ["a good token needs none", [login("a", backoff), held(7)], "ready"],
+  ])("%s", (_what, args, expected) => {
+    expect(verdict(...args)).toBe(expected);
+  });
+});
+
+describe("a trial", () => {
+  const tried = (model: string) => ({
+    trialUntil: (id: string, m: string) => (id === "x:a" && m === model ? NOW.wallMs + 9 : undefined),
+  });
+
+  test("that somebody else runs is waited for; of another model it is not", () => {
+    expect(verdict(cooling("a", 0), { scene: tried("") })).toBe("wait TRIAL_IN_PROGRESS 9");
+    expect(verdict(cooling("a", 0), { scene: tried("m") })).toBe("ready");
+    const model = login("a", { cooldowns: [limit(0, { model: "m" })] });
+    expect(verdict(model, { scene: tried("m") })).toBe("wait TRIAL_IN_PROGRESS 9");
+    expect(verdict(login("a"), { scene: tried("") })).toBe("ready");
+  });
+});
+
+describe("a generation that the caller suspects", () => {
+  const suspects = (suspectGeneration: number) => ({ request: { suspectGeneration } });
+  test("is refreshed once, if that may be now and it is still the current one", () => {
+    expect(verdict(login("a"), suspects(1))).toBe("refresh");
+    expect(verdict(login("a"), suspects(2))).toBe("ready");
+    expect(verdict(login("a", { lastAttempt: after(NOW, 9) }), suspects(1))).toBe("ready");
+    expect(verdict(login("a", { grant: apiKeyGrantWith(), costClass: "SUBSCRIPTION" }), suspects(1))).toBe(
+      "ready",
+    );
+  });
+});
