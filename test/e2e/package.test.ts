@@ -113,8 +113,13 @@ test("the package holds what is built from the sources, the contract and the doc
     "CHANGELOG.md",
     "LICENSE",
     "README.md",
+    "SECURITY.md",
     "openclaw.plugin.json",
     "package.json",
+    "systemd/system/auth-broker@.service",
+    "systemd/user/auth-broker-admin.socket",
+    "systemd/user/auth-broker-agent.socket",
+    "systemd/user/auth-broker.service",
   ]);
   expect(names.filter((name) => name.startsWith("proto/") && !name.endsWith(".proto"))).toEqual([]);
 });
