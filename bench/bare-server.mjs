@@ -1,4 +1,5 @@
-// A bare grpc-js server that sends one prepared answer: the floor for AcquireCredential.
+// A bare grpc-js server that sends one prepared answer, and tells all watchers at each report: the floor for
+// AcquireCredential and WatchCredential.
 import { fileURLToPath } from "node:url";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
@@ -7,9 +8,20 @@ const [socket, answer] = process.argv.slice(2);
 const includeDirs = [fileURLToPath(new URL("../proto", import.meta.url))];
 const loaded = loadSync("authbroker/v1/credential.proto", { includeDirs, enums: String, longs: Number });
 const prepared = JSON.parse(answer);
+const watches = new Set();
 const server = new Server();
 server.addService(loaded["authbroker.v1.CredentialService"], {
   AcquireCredential: (_call, reply) => reply(null, prepared),
+  WatchCredential: (call) => {
+    watches.add(call);
+    call.on("cancelled", () => watches.delete(call));
+    call.write({ granted: prepared });
+  },
+  ReportOutcome: (_call, reply) => {
+    for (const call of watches) call.write({ granted: prepared });
+    reply(null, {});
+  },
+  ReleaseLease: (_call, reply) => reply(null, {}),
 });
 server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (error) => {
   if (error) throw error;

@@ -1,6 +1,6 @@
 // What the benchmarks share: a broker in a process of its own, profiles in it, and plain statistics.
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,7 +8,10 @@ import { credentials } from "@grpc/grpc-js";
 import { clientConstructor, SERVICES } from "../dist/rpc/schema.js";
 
 process.setMaxListeners(0);
-const MAIN = fileURLToPath(new URL("../bin/auth-broker.js", import.meta.url));
+/** The built command line. */
+export const MAIN = fileURLToPath(new URL("../bin/auth-broker.js", import.meta.url));
+
+const BARE = fileURLToPath(new URL("./bare-server.mjs", import.meta.url));
 
 /** A temporary directory that goes with the process. */
 export function temporaryHome() {
@@ -34,7 +37,9 @@ export function startProgram(file, args = [], env = {}) {
 
 /** `auth-broker serve` on a home; resolves when its health says SERVING. */
 export async function startBroker(home) {
-  const child = spawn(process.execPath, [MAIN, "serve"], {
+  // Such as `--cpu-prof --cpu-prof-dir=DIR`, to see what the broker does meanwhile.
+  const options = process.env.BENCH_BROKER_OPTIONS?.split(" ") ?? [];
+  const child = spawn(process.execPath, [...options, MAIN, "serve"], {
     env: { ...process.env, AUTH_BROKER_HOME: home },
     stdio: ["ignore", "ignore", process.env.BENCH_LOG ? "inherit" : "ignore"],
   });
@@ -50,6 +55,35 @@ export function client(home, service, endpoint = "agent") {
     "grpc.max_reconnect_backoff_ms": 20,
     "grpc.min_reconnect_backoff_ms": 10,
   });
+}
+
+/** CPU time that a process has used so far, in milliseconds; Linux only, to 10 ms. */
+export function cpuMs({ pid }) {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+/** Memory of a process in MiB; Linux only. */
+export function rssMiB({ pid }) {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
+}
+
+/** Ends a program in good order. */
+export function stop(child) {
+  return new Promise((resolve) => {
+    child.once("exit", resolve);
+    child.kill("SIGTERM");
+  });
+}
+
+/** A bare server in a process of its own that sends one answer. */
+export async function startBare(home, answer) {
+  const socket = join(home, "bare.sock");
+  return { socket, bare: await startProgram(BARE, [socket, JSON.stringify(answer)]) };
+}
+
+export function bareClient(socket) {
+  return new (clientConstructor(SERVICES.credential))(`unix:${socket}`, credentials.createInsecure());
 }
 
 export function call(client, method, request, timeoutMs = 60_000) {

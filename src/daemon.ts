@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import { AuditLog } from "./audit/log.ts";
 import { Broker } from "./broker/broker.ts";
 import { type Clock, systemClock } from "./broker/clock.ts";
 import type { Log } from "./broker/log.ts";
@@ -6,6 +7,7 @@ import { type Config, loadConfig } from "./config.ts";
 import { BrokerFailure } from "./domain/failure.ts";
 import { remainingMs } from "./domain/time.ts";
 import { type Address, addressText } from "./endpoint/address.ts";
+import { needsProgram, socketMode } from "./endpoint/policy.ts";
 import { signOutHint } from "./import/sign-out.ts";
 import { fingerprints } from "./key/fingerprint.ts";
 import { closeKeyDirectory, keySources } from "./key.ts";
@@ -26,8 +28,9 @@ import { brokerHealth } from "./rpc/broker-health.ts";
 import { callers } from "./rpc/callers.ts";
 import type { Desk } from "./rpc/handler.ts";
 import { loadDefinitions } from "./rpc/services.ts";
-import { closeAll, endpointPolicies, makeServers, openAll } from "./servers.ts";
+import { closeAll, type Endpoint, endpointPolicies, makeServers, openAll } from "./servers.ts";
 import { type LowdbStore, openLowdbStore } from "./store/lowdb.ts";
+import { native } from "./system/native.ts";
 
 export interface DaemonOptions {
   /** Everything under one directory, as `AUTH_BROKER_HOME` does. Default: as the environment says. */
@@ -41,6 +44,8 @@ export interface DaemonOptions {
   readonly config?: Config;
   /** There is a desktop on which notices may be shown, unless the configuration says no. Default: none. */
   readonly desktop?: boolean;
+  /** Sockets that the system opened for us, by the names of their endpoints; the others are opened here. */
+  readonly sockets?: ReadonlyMap<string, number>;
 }
 
 export interface Daemon {
@@ -102,8 +107,22 @@ async function serve(parts: Parts): Promise<Daemon> {
   // One listener a stream or waiting call, and any number of them.
   setMaxListeners(0, ending.signal);
   const notifier = await notifierOf(parts);
+  let onAuditTrouble = () => {};
+  const audit = new AuditLog({
+    directory: where.auditDir,
+    ...config.audit,
+    timer: (afterMs, fire) => clock.timer(afterMs, fire),
+    wallMs: () => clock.now().wallMs,
+    onTrouble: (trouble) => {
+      const fields = { path: where.auditDir, trouble };
+      if (trouble === undefined) log.info(fields, "the audit log can be written again");
+      else log.error(fields, "the audit log cannot be written; credentials are handed out all the same");
+      onAuditTrouble();
+    },
+  });
   const broker = new Broker({
     ...brokerParts(parts, buildProviders(config)),
+    audit,
     ...(notifier === undefined ? {} : { notify: notifier.tell }),
     ending: ending.signal,
   });
@@ -128,19 +147,21 @@ async function serve(parts: Parts): Promise<Daemon> {
     ending: ending.signal,
     wallMs: () => clock.now().wallMs,
     log,
+    audit,
+    isKnownId: (id) => broker.knows(id),
   };
-  const health = brokerHealth(
-    broker,
-    () => phase.now === "ready" && broker.ctx.ledger.lockFailure === undefined,
-    desk.callerOf,
-  );
+  const isReady = () =>
+    phase.now === "ready" && audit.trouble === undefined && broker.ctx.ledger.lockFailure === undefined;
+  const health = brokerHealth(broker, isReady, desk.callerOf);
+  onAuditTrouble = health.changed;
   const servers = makeServers(desk, broker, health, {
     version: VERSION,
     startedAtMs: clock.now().wallMs,
     storeKind: store.kind,
+    warnings: () => (audit.trouble === undefined ? [] : [auditWarning(where.auditDir, audit.trouble)]),
   });
   // The state is read while the sockets are claimed.
-  const opening = openAll(policies, servers, ownUid, log);
+  const opening = openAll(policies, servers, ownUid, desk, parts.options.sockets ?? new Map());
   const [listeners] = await Promise.all([opening, broker.start()]).catch(async (error: unknown) => {
     await opening.then(
       (open) => closeAll(open, servers),
@@ -150,10 +171,11 @@ async function serve(parts: Parts): Promise<Daemon> {
   });
   phase.now = "ready";
   health.changed();
+  audit.note({ action: "serve", outcome: "STARTED" }, clock.now().wallMs, true);
   const endpoints = Object.fromEntries(policies.map((p) => [p.policy.name, addressText(p.address)]));
   const { configFile, stateDir } = where;
   log.info({ version: VERSION, endpoints, configFile, stateDir }, "the broker serves");
-  const late = Promise.all([loadLate(), broker.locking()]);
+  const late = Promise.all([loadLate(), broker.locking()]).then(() => needNative(policies, ownUid, log));
   // Whoever needs it then asks again, and is told.
   late.catch((error: unknown) => log.error({ err: error }, "a part of the program cannot be loaded"));
   const stop = async () => {
@@ -168,6 +190,8 @@ async function serve(parts: Parts): Promise<Daemon> {
       await broker.drain();
       health.end();
       await closeAll(listeners, servers);
+      audit.note({ action: "serve", outcome: "STOPPED" }, clock.now().wallMs);
+      await audit.close();
       await broker.settle().finally(() => store.close());
       await late.catch(() => {});
     } finally {
@@ -185,6 +209,24 @@ async function serve(parts: Parts): Promise<Daemon> {
       return stopped;
     },
   };
+}
+
+/** Behind the readiness, since nobody who may connect by the sockets' permissions alone has to wait for it. */
+function needNative(endpoints: readonly Endpoint[], ownUid: number | undefined, log: Log): void {
+  if (native() !== undefined) return;
+  const closed = endpoints.filter(
+    ({ policy }) => needsProgram(policy) || socketMode(policy, ownUid) === "shared",
+  );
+  if (closed.length === 0) return;
+  const names = closed.map(({ policy }) => policy.name);
+  log.error(
+    { endpoints: names },
+    "these endpoints must know who is calling; without the package koffi they refuse all",
+  );
+}
+
+function auditWarning(directory: string, trouble: string): string {
+  return `the audit log cannot be written (${trouble}): ${directory}; what is done meanwhile is kept in memory, up to a bound`;
 }
 
 /** Undefined if nobody is to be told. */

@@ -12,6 +12,8 @@ export interface Places {
   /** What tells a restored older copy of the state; beside the key, so that no copy of the state holds it. */
   readonly countersFile: string;
   readonly stateDir: string;
+  /** The log of who did what. */
+  readonly auditDir: string;
   readonly runDir: string;
   readonly agentAddress: Address;
   readonly adminAddress: Address;
@@ -48,6 +50,28 @@ export function ownHome(env: Surroundings["env"]): string {
   }
 }
 
+/**
+ * Where what can be made again may be kept; nothing needs to exist. Undefined: nowhere, since
+ * `AUTH_BROKER_HOME` names no directory that is there. Throws `EndpointError` as `ownHome` does.
+ */
+export function cacheDirectory(
+  env: Surroundings["env"],
+  platform: NodeJS.Platform = process.platform,
+): string | undefined {
+  const { isAbsolute, join } = pathOf(platform);
+  const given = env.AUTH_BROKER_HOME;
+  if (given) {
+    const isThere = isAbsolute(given) && statSync(given, { throwIfNoEntry: false })?.isDirectory();
+    return isThere ? join(given, "cache") : undefined;
+  }
+  const rooted = (variable: string, ...otherwise: string[]): string => {
+    const value = env[variable];
+    return join(value && isAbsolute(value) ? value : join(ownHome(env), ...otherwise), "auth-broker");
+  };
+  if (platform === "win32") return join(rooted("LOCALAPPDATA", "AppData", "Local"), "cache");
+  return rooted("XDG_CACHE_HOME", ".cache");
+}
+
 /** What the places depend on; `process.env`, `process.platform`, `os.homedir()` and `os.userInfo().username`. */
 export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -75,6 +99,8 @@ export function places(around: Surroundings): Places {
     keyFile: roots.keyFile,
     countersFile: `${roots.keyFile}.counters`,
     stateDir: roots.stateDir,
+    // Beside the state: a copy of the state stays a copy of what it was, whatever was asked.
+    auditDir: pathOf(around.platform).join(roots.stateDir, "..", "audit"),
     runDir: roots.runDir,
     agentAddress: address("AUTH_BROKER_SOCKET", "agent"),
     adminAddress: address("AUTH_BROKER_ADMIN_SOCKET", "admin"),

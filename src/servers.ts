@@ -1,8 +1,8 @@
 import { Server } from "@grpc/grpc-js";
 import type { Broker } from "./broker/broker.ts";
-import type { Log } from "./broker/log.ts";
 import type { Config } from "./config.ts";
 import type { Address } from "./endpoint/address.ts";
+import { EndpointError } from "./endpoint/error.ts";
 import { REQUEST_DEADLINE_MS, serverOptions, UNREAD_LIMITS } from "./endpoint/limits.ts";
 import { type Listener, listen } from "./endpoint/listener.ts";
 import { OpenStreams } from "./endpoint/open-streams.ts";
@@ -12,11 +12,14 @@ import {
   type EndpointPolicy,
   judgePeer,
   limitedPolicy,
+  needsProgram,
   socketMode,
 } from "./endpoint/policy.ts";
 import { receiveDeadline } from "./endpoint/receive-deadline.ts";
+import { ResetFloods } from "./endpoint/reset-floods.ts";
 import { startTimer } from "./endpoint/timer.ts";
 import type { Places } from "./places.ts";
+import { noteCutOff } from "./rpc/audited.ts";
 import type { brokerHealth } from "./rpc/broker-health.ts";
 import { type Desk, guarded } from "./rpc/handler.ts";
 import { loginService } from "./rpc/login-service.ts";
@@ -69,7 +72,7 @@ export function makeServers(
     SERVICES.reflectionAlpha,
   ];
   // How long a peer takes to read is a matter of real time.
-  const streams = new OpenStreams(UNREAD_LIMITS, startTimer);
+  const streams = new OpenStreams(UNREAD_LIMITS, startTimer, new ResetFloods());
   const make = (own: typeof agentServices, names: readonly string[]): Server => {
     const server = new Server({
       ...serverOptions,
@@ -107,10 +110,12 @@ export async function openAll(
   endpoints: readonly Endpoint[],
   servers: Servers,
   ownUid: number | undefined,
-  log: Log,
+  { log, audit, wallMs }: Pick<Desk, "log" | "audit" | "wallMs">,
+  sockets: ReadonlyMap<string, number>,
 ): Promise<readonly Listener[]> {
   const open: Listener[] = [];
   try {
+    refuseUnknown(sockets, endpoints);
     for (const { address, policy } of endpoints) {
       open.push(
         await listen({
@@ -119,7 +124,10 @@ export async function openAll(
           server: policy.admin ? servers.admin : servers.agent,
           streams: servers.streams,
           mode: socketMode(policy, ownUid),
+          needsProgram: needsProgram(policy),
+          ...fdOf(sockets, policy.name),
           admit: ({ uid }) => judgePeer(policy, uid, ownUid) !== "forbidden",
+          onCutOff: (connection) => noteCutOff(audit, connection, wallMs()),
           onError: (error) =>
             log.error({ err: error, endpoint: policy.name }, "a connection could not be accepted"),
         }),
@@ -130,6 +138,23 @@ export async function openAll(
     await closeAll(open, servers);
     throw error;
   }
+}
+
+function fdOf(sockets: ReadonlyMap<string, number>, name: string): { readonly fd?: number } {
+  const fd = sockets.get(name);
+  return fd === undefined ? {} : { fd };
+}
+
+/** A socket that nobody serves would take connections and never answer. */
+function refuseUnknown(sockets: ReadonlyMap<string, number>, endpoints: readonly Endpoint[]): void {
+  const names = endpoints.map(({ policy }) => policy.name);
+  const [unknown] = [...sockets.keys()].filter((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  const known = names.map((name) => `"${name}"`).join(", ");
+  throw new EndpointError(
+    78,
+    `a socket called "${unknown}" was passed, but the endpoints are ${known}; set FileDescriptorName=`,
+  );
 }
 
 /** Lets calls under way end, then closes everything. */

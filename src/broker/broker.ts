@@ -12,6 +12,7 @@ import type { GiveBack, Provider, ReadSharedSource, ReadUsage, RefreshGrant } fr
 import type { Store } from "../store/store.ts";
 import { acquire, type Patience } from "./acquire.ts";
 import { Alarm } from "./alarm.ts";
+import { type Audit, NO_AUDIT } from "./audit.ts";
 import type { Clock } from "./clock.ts";
 import { type Caller, type Context, poolFor, resolved, sceneOf } from "./context.ts";
 import type { Handout } from "./handout.ts";
@@ -64,6 +65,8 @@ export interface BrokerParts {
   readonly random: () => number;
   readonly giveBack: GiveBack;
   readonly fingerprintOf: (grant: Grant) => string;
+  /** Default: nothing is written down. */
+  readonly audit?: Audit;
   readonly signOutHint: Context["signOutHint"];
   /** Draws the moment of the refresh ahead for a grant that came from outside. */
   readonly withRefreshDue: (grant: OAuthGrant, provider: string, now: Now) => OAuthGrant;
@@ -144,7 +147,11 @@ export class Broker {
   }
 
   acquire(request: Request, caller: Caller, patience: Patience): Handout | Promise<Handout> {
-    return acquire(this.ctx, request, caller, patience);
+    const { confirm } = caller;
+    if (confirm === undefined) return acquire(this.ctx, request, caller, patience);
+    // Nobody is asked about what cannot be.
+    resolved(this.ctx, request, caller);
+    return confirm(request, patience).then(() => acquire(this.ctx, request, caller, patience));
   }
 
   watch(request: Request, caller: Caller, signal: AbortSignal): AsyncGenerator<Next, void, undefined> {
@@ -174,6 +181,12 @@ export class Broker {
     const provider = order.profile.slice(0, order.profile.indexOf(":"));
     const drawn = this.#parts.withRefreshDue(grant, provider, this.ctx.clock.now());
     return put(this.ctx, { ...order, grant: drawn });
+  }
+
+  /** Whether there is such a profile or provider. */
+  knows(id: string): boolean {
+    const { ledger, isKnown } = this.ctx;
+    return id.includes(":") ? ledger.get(id) !== undefined : isKnown(id) || ledger.owners().includes(id);
   }
 
   /** The logins under way. What only they need is loaded with the first: no start waits for it. */
@@ -278,6 +291,8 @@ function wire(parts: BrokerParts): Context {
     clock,
     settings,
     log,
+    audit: parts.audit ?? NO_AUDIT,
+    fingerprintOf: parts.fingerprintOf,
     shared,
     providerOf,
     refreshGrant,
@@ -333,6 +348,7 @@ function wire(parts: BrokerParts): Context {
     isKnown: parts.isKnown,
     listedProviders: () => [...new Set([...parts.configured, ...ledger.owners()])].sort(),
     fingerprintOf: parts.fingerprintOf,
+    audit: parts.audit ?? NO_AUDIT,
     signOutHint: parts.signOutHint,
     plan,
     oneByOne: queue(),

@@ -6,9 +6,10 @@ import type { Pool } from "../domain/pool.ts";
 import { BUILT_IN_PROVIDERS } from "../domain/provider-ids.ts";
 import type { Scene, Session } from "../domain/selection.ts";
 import type { Settings } from "../domain/settings.ts";
-import type { Now } from "../domain/time.ts";
+import type { Deadline, Now } from "../domain/time.ts";
 import type { Provider } from "../provider/provider.ts";
 import type { Alarm } from "./alarm.ts";
+import type { Actor, Audit } from "./audit.ts";
 import type { Clock } from "./clock.ts";
 import type { Latest } from "./latest.ts";
 import type { Channel, LeaseIds } from "./lease.ts";
@@ -30,8 +31,31 @@ export interface Caller {
   readonly seesAll: boolean;
   readonly allowsProvider: (provider: string) => boolean;
   readonly allowsProfile: (profileId: string) => boolean;
+  /** Who that is, for the audit. */
+  readonly actor: Actor;
   /** Counts one more acquire. Throws `BrokerFailure` once the endpoint's rate is used up. */
   readonly countAcquire: () => void;
+  /** The leases of an endpoint that may have so many only. */
+  readonly leases?: LeaseLimit;
+  /** Resolves when a person has said yes. Rejects with `BrokerFailure`. Absent: nobody is asked. */
+  readonly confirm?: (request: Request, patience: Waiting) => Promise<void>;
+}
+
+/** How many leases an endpoint has open. */
+export interface LeaseLimit {
+  /** Throws `BrokerFailure` if there is no room for one more. */
+  readonly refuseFull: (now: Now) => void;
+  /** One more, until its moment (wall clock) or until it is given back. */
+  readonly opened: (tag: string, untilMs: number) => void;
+  readonly closed: (tag: string) => void;
+}
+
+/** How long somebody waits for an answer. */
+export interface Waiting {
+  /** Absent: as long as it takes. */
+  readonly deadline?: Deadline;
+  /** The caller went away. */
+  readonly signal: AbortSignal;
 }
 
 /** What the broker's operations share. */
@@ -61,6 +85,7 @@ export interface Context {
   /** Providers to show: in the configuration, or owning a profile. */
   readonly listedProviders: () => readonly string[];
   readonly fingerprintOf: (grant: Grant) => string;
+  readonly audit: Audit;
   /** How to sign another program out of the login that stands in a file of it; for a person. */
   readonly signOutHint: (sourcePath: string) => string;
   /** Looks again at when something about a profile is due. */

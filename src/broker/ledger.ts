@@ -1,6 +1,6 @@
 import { canonicalProfileId } from "../domain/alias.ts";
 import { BrokerFailure, type Failure } from "../domain/failure.ts";
-import { arrange, type Pool, type ProviderRules } from "../domain/pool.ts";
+import { arrange, type Pool, type ProviderRules, reseated } from "../domain/pool.ts";
 import type { Profile } from "../domain/profile.ts";
 import type { Contents, CorruptRecord, ProviderState, Store, StoreError } from "../store/store.ts";
 import type { Alarm } from "./alarm.ts";
@@ -242,7 +242,9 @@ export class Ledger {
       onSwap: (before: Profile | undefined, after: Profile | undefined) => {
         if (before !== undefined) this.#unindex(before);
         if (after !== undefined) this.#index(after);
-        this.#changed(id);
+        const pool = this.#pools.get(providerOf(id));
+        const kept = pool && before && after && reseated(pool, after);
+        this.#changed(id, kept);
       },
       onRest: () => {
         if (queue.profile === undefined) this.#queues.delete(id);
@@ -265,9 +267,11 @@ export class Ledger {
     for (const alias of profile.aliases) this.#aliases.delete(alias);
   }
 
-  #changed(id: string): void {
+  /** `pool`: the provider's after the change, if it need not be arranged anew. */
+  #changed(id: string, pool?: Pool): void {
     const provider = providerOf(id);
-    this.#pools.delete(provider);
+    if (pool === undefined) this.#pools.delete(provider);
+    else this.#pools.set(provider, pool);
     this.#onChange(id);
     this.#latest.publish(provider);
   }

@@ -25,6 +25,7 @@ export async function nextFor(ctx: Context, situation: Situation, patience: Pati
   const { lease, caller } = situation;
   const request = { ...lease.request, model: situation.model };
   try {
+    await caller.confirm?.(request, patience);
     const handout = await acquire(ctx, request, caller, patience, aftermathOf(ctx, situation));
     return { kind: "granted", handout };
   } catch (error) {
@@ -49,6 +50,8 @@ export function unavailabilityOf(failure: Failure): Unavailability | undefined {
         retryAtMs: failure.retryAtMs,
         profiles: [],
       };
+    case "client_forbidden":
+      return { reason: "CLIENT_FORBIDDEN", message: describe(failure), profiles: [] };
     case "store_unavailable":
       return { reason: "STORE_UNAVAILABLE", message: describe(failure), help: failure.mend, profiles: [] };
     case "store_corrupt":

@@ -1,7 +1,7 @@
 import { judge } from "../domain/candidate.ts";
 import { BrokerFailure } from "../domain/failure.ts";
 import { expiryOf, isRenewable } from "../domain/grant.ts";
-import { isCorrupt } from "../domain/pool.ts";
+import { isCorrupt, seatOf } from "../domain/pool.ts";
 import type { Profile } from "../domain/profile.ts";
 import { after, type Now, reached, wallOf } from "../domain/time.ts";
 import { type Event, transition } from "../domain/transition.ts";
@@ -148,7 +148,7 @@ function whyNot(ctx: Context, profile: Profile, caller: Caller) {
   const now = ctx.clock.now();
   const pool = ctx.ledger.pool(profile.provider);
   const request = { ...ANYTHING, provider: profile.provider, profile: profile.id };
-  const seat = pool.seats.find((s) => s.profile.id === profile.id);
+  const seat = seatOf(pool, profile.id);
   // What is asked is not "may it serve" but "why is there no new grant": the token at hand does not count.
   const spent = { ...profile, refusedGeneration: profile.generation };
   if (seat === undefined || isCorrupt(seat.profile))

@@ -1,5 +1,5 @@
 import { BrokerFailure, type Failure } from "../domain/failure.ts";
-import { isRenewable, type OAuthGrant } from "../domain/grant.ts";
+import { type Grant, isRenewable, type OAuthGrant } from "../domain/grant.ts";
 import type { Profile } from "../domain/profile.ts";
 import type { Settings } from "../domain/settings.ts";
 import { after, at } from "../domain/time.ts";
@@ -8,6 +8,7 @@ import { type Event, transition } from "../domain/transition.ts";
 import type { OAuthClient, Provider, RefreshAnswer, RefreshGrant } from "../provider/provider.ts";
 import { StoreError } from "../store/store.ts";
 import type { Alarm } from "./alarm.ts";
+import type { Audit } from "./audit.ts";
 import type { Clock } from "./clock.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Ledger } from "./ledger.ts";
@@ -24,6 +25,8 @@ export interface FlightWiring {
   readonly clock: Clock;
   readonly settings: Settings;
   readonly log: Log;
+  readonly audit: Audit;
+  readonly fingerprintOf: (grant: Grant) => string;
   readonly shared: SharedSources;
   readonly providerOf: (id: string) => Provider;
   readonly refreshGrant: RefreshGrant;
@@ -238,6 +241,24 @@ export class Flying {
   #tell(profile: Profile, answer: RefreshAnswer, event: Event, isTaken: boolean): void {
     const { log } = this.#w;
     const fields = { profile: profile.id, generation: profile.generation };
+    const outcome = isTaken
+      ? "GRANTED"
+      : answer.kind === "granted"
+        ? "GRANT_DROPPED"
+        : answer.code.toUpperCase();
+    const current = isTaken ? this.#w.ledger.get(profile.id) : undefined;
+    this.#w.audit.note(
+      {
+        action: "refresh",
+        outcome,
+        provider: profile.provider,
+        profile: profile.id,
+        generation: current?.generation ?? profile.generation,
+        ...(current === undefined ? {} : { fingerprint: this.#w.fingerprintOf(current.grant) }),
+      },
+      this.#w.clock.now().wallMs,
+      true,
+    );
     if (event.type === "refresh_granted" && isTaken) log.info(fields, "login refreshed");
     else if (event.type === "refresh_granted") {
       log.warn(fields, "a refreshed login came too late: the profile was removed or given another one");

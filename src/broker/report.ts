@@ -76,6 +76,7 @@ export async function report(
 /** Gives a lease back. Ends its trial; anything else about it ends by time. */
 export function release(ctx: Context, leaseId: string, caller: Caller): void {
   const lease = leaseOf(ctx, leaseId, caller);
+  caller.leases?.closed(lease.tag);
   closeTrial(ctx, lease, ctx.ledger.get(lease.profile));
 }
 

@@ -1,5 +1,5 @@
 import { decidingFor } from "../domain/cooldown.ts";
-import { isCorrupt, type Seat } from "../domain/pool.ts";
+import { isCorrupt, type Seat, seatOf } from "../domain/pool.ts";
 import type { Profile } from "../domain/profile.ts";
 import { type ProfileState, type StateView, stateOf } from "../domain/state.ts";
 import { earliest, type Now, wallOf } from "../domain/time.ts";
@@ -37,8 +37,8 @@ export interface CorruptView {
 /** The profile as an operator sees it now. */
 export function viewOf(ctx: Context, profile: Profile): ProfileView {
   const now = ctx.clock.now();
-  const { seats, hasExplicitOrder } = ctx.ledger.pool(profile.provider);
-  const seat = seats.find((s) => s.profile.id === profile.id);
+  const pool = ctx.ledger.pool(profile.provider);
+  const seat = seatOf(pool, profile.id);
   return {
     profile,
     state: stateOf(
@@ -47,7 +47,7 @@ export function viewOf(ctx: Context, profile: Profile): ProfileView {
       now,
     ),
     order: seat?.place ?? 0,
-    isOrderExplicit: hasExplicitOrder,
+    isOrderExplicit: pool.hasExplicitOrder,
     sessionCount: ctx.sessions.count(profile.id, now),
     fingerprint: ctx.fingerprintOf(profile.grant),
     now,

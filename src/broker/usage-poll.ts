@@ -1,3 +1,4 @@
+import { seatOf } from "../domain/pool.ts";
 import type { Profile } from "../domain/profile.ts";
 import { USAGE_FRESH_MS, USAGE_IDLE_MS } from "../domain/settings.ts";
 import { type Deadline, type Now, reached, remainingMs, wallOf } from "../domain/time.ts";
@@ -111,7 +112,7 @@ export class UsagePoll {
   #mayAsk(profile: Profile): boolean {
     if (!this.#w.settings.usage.isPolled) return false;
     if (this.#w.providerOf(profile.provider).usage === undefined) return false;
-    const seat = this.#w.ledger.pool(profile.provider).seats.find((s) => s.profile.id === profile.id);
+    const seat = seatOf(this.#w.ledger.pool(profile.provider), profile.id);
     return seat !== undefined && seat.place > 0 && !seat.isHeld;
   }
 

@@ -3,10 +3,11 @@ import { BrokerFailure, type Unavailability } from "../domain/failure.ts";
 import { type Choice, select } from "../domain/selection.ts";
 import { after, at, type Deadline, type Now, reached, wallOf } from "../domain/time.ts";
 import { refreshPending, unavailable } from "../domain/unavailability.ts";
+import { Bell } from "./bell.ts";
 import { type Caller, type Context, poolFor, resolved, sceneOf, sessionKey } from "./context.ts";
 import { type Handout, handOut } from "./handout.ts";
+import { tagOf } from "./lease.ts";
 import { type Next, unavailabilityOf } from "./next.ts";
-import { firstOf } from "./waiting.ts";
 
 /** What was sent last, to tell whether there is news. */
 interface Shown {
@@ -14,6 +15,7 @@ interface Shown {
   /** When the same state must be sent again: the lease or the token's usefulness ends. */
   readonly until?: Deadline;
   readonly profile?: string;
+  readonly leaseId?: string;
 }
 
 /**
@@ -30,34 +32,34 @@ export async function* watch(
   let shown: Shown | undefined;
   // What cannot be judged while the records are locked is judged afterwards, as a state of the watch.
   if (ctx.ledger.lockFailure === undefined) resolved(ctx, asked, caller);
+  await caller.confirm?.(asked, { signal });
+  const bell = new Bell(ctx.alarm);
+  const stop = ctx.latest.on(asked.provider, bell.ring);
+  signal.addEventListener("abort", bell.ring);
   try {
     while (!signal.aborted) {
-      const news = ctx.latest.next(asked.provider);
-      try {
-        const now = ctx.clock.now();
-        const look = lookAt(ctx, asked, caller, shown, now);
-        if (look.message !== undefined) {
-          countWatch(ctx, shown?.profile, look.shown.profile);
-          shown = look.shown;
-          yield look.message;
-        } else {
-          const wake = look.wake === undefined ? [] : [look.wake];
-          await firstOf(ctx.alarm, [news.changed], wake, [signal]);
-        }
-      } finally {
-        news.stop();
+      bell.quiet();
+      const look = lookAt(ctx, asked, caller, shown, ctx.clock.now());
+      if (look.message !== undefined) {
+        countWatch(ctx, shown?.profile, look.shown.profile);
+        shown = look.shown;
+        yield look.message;
       }
+      await bell.rung(look.wake);
     }
   } finally {
+    stop();
+    signal.removeEventListener("abort", bell.ring);
     countWatch(ctx, shown?.profile, undefined);
   }
 }
 
+/** `wake`: when to look again if nothing changes before. */
 type Look =
-  | { readonly message: Next; readonly shown: Shown }
-  | { readonly message?: undefined; readonly wake?: Deadline };
+  | { readonly message: Next; readonly shown: Shown; readonly wake: Deadline | undefined }
+  | { readonly message?: undefined; readonly wake: Deadline | undefined };
 
-/** Compares the state now with what was shown; a message if there is news, else when to look again. */
+/** Compares the state now with what was shown; a message if there is news. */
 function lookAt(ctx: Context, asked: Request, caller: Caller, shown: Shown | undefined, now: Now): Look {
   try {
     return looked(ctx, resolved(ctx, asked, caller), caller, shown, now);
@@ -122,13 +124,14 @@ function toldGranted(
   const { profile } = choice;
   const signature = `${profile.id} ${profile.generation} ${profile.accountEpoch} ${profile.baseUrl}`;
   const isOver = shown?.until !== undefined && reached(shown.until, now);
-  if (shown?.signature === signature && !isOver) {
-    return shown.until === undefined ? {} : { wake: shown.until };
-  }
+  if (shown?.signature === signature && !isOver) return { wake: shown.until };
   caller.countAcquire();
+  // The new lease takes the old one's place.
+  if (shown?.leaseId !== undefined) caller.leases?.closed(tagOf(shown.leaseId));
   const handout: Handout = handOut(ctx, choice, request, caller, "watch", now);
   const until = at(now, usefulUntilMs(handout, request, now));
-  return { message: { kind: "granted", handout }, shown: { signature, until, profile: profile.id } };
+  const message = { kind: "granted", handout } as const;
+  return { message, shown: { signature, until, profile: profile.id, leaseId: handout.leaseId }, wake: until };
 }
 
 /** The lease's end, or the moment at which the token no longer stays valid for as long as asked. */
@@ -145,11 +148,9 @@ function toldUnavailable(state: Unavailability, shown: Shown | undefined, now: N
   const profiles = state.profiles.map((p) => [p.profile, p.reason, isTimed ? p.untilMs : 0]);
   const signature = JSON.stringify([state.reason, isTimed ? state.retryAtMs : 0, profiles]);
   const until = again ?? (state.retryAtMs === undefined ? undefined : at(now, state.retryAtMs));
-  if (shown?.signature === signature) return until === undefined ? {} : { wake: until };
-  return {
-    message: { kind: "unavailable", unavailability: state },
-    shown: { signature, ...(until === undefined ? {} : { until }) },
-  };
+  if (shown?.signature === signature) return { wake: until };
+  const message = { kind: "unavailable", unavailability: state } as const;
+  return { message, shown: { signature, ...(until === undefined ? {} : { until }) }, wake: until };
 }
 
 function countWatch(ctx: Context, from: string | undefined, to: string | undefined): void {

@@ -1,4 +1,6 @@
 #!/usr/bin/env node
-import { main } from "./program.ts";
+import { keepCompiled } from "./compile-cache.ts";
 
+keepCompiled(process.env);
+const { main } = await import("./program.ts");
 await main(process.argv.slice(2));

@@ -1,7 +1,14 @@
 import { dirname, join } from "node:path";
 import { kindOfPath, readJsonFile } from "../import/file.ts";
 import { openclawProgram } from "../openclaw/program.ts";
-import { codexPatch, pluginPatch, ROUTES, type Route, secretsPatch } from "../openclaw/routes.ts";
+import {
+  CODEX_LOGIN,
+  codexPatch,
+  pluginPatch,
+  ROUTES,
+  type Route,
+  secretsPatch,
+} from "../openclaw/routes.ts";
 import { type RouteSetup, setUp, takeOut } from "../openclaw/setup.ts";
 import { wrapperText } from "../openclaw/wrapper.ts";
 import { packageFile } from "../package.ts";
@@ -23,8 +30,13 @@ const NEXT: Readonly<Record<Route, string>> = {
   plugin: "Next: openclaw models auth login --provider authbroker",
   secrets:
     "Next: keep `auth-broker openclaw secrets --watch ID…` running, so that OpenClaw hears of new credentials.",
-  codex:
-    "Next: restart the gateway. The harness is a package of its own: openclaw plugins install @openclaw/codex",
+  codex: [
+    "Next: the harness is a package of its own, and begins no turn without an OpenAI login. If OpenClaw has",
+    "none, this makes one that is no secret; the broker's takes its place:",
+    "openclaw plugins install @openclaw/codex",
+    CODEX_LOGIN,
+    "Then restart the gateway.",
+  ].join("\n"),
 };
 
 /** `openclaw setup ROUTE`. Rejects with `CommandError` or `OpenclawError`. */

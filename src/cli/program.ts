@@ -79,6 +79,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "let OpenClaw ask the broker",
     define: async () => (await import("./openclaw.ts")).defineOpenclaw,
   },
+  audit: {
+    summary: "show who asked for what, and check that nobody changed that log",
+    define: async () => (await import("./audit.ts")).defineAudit,
+  },
   key: {
     summary: "show, rotate, export and restore the key that seals the state",
     define: async () => (await import("./key.ts")).defineKey,

@@ -4,7 +4,8 @@ import { ownPlaces } from "../places.ts";
 import { bodyBytes, plainHeaders } from "./answer.ts";
 import type { Callback } from "./attempt.ts";
 import { type Channel, openChannel } from "./channel.ts";
-import { type Live, type LiveOptions, live } from "./live.ts";
+import type { Live, LiveOptions } from "./live.ts";
+import { Lives } from "./lives.ts";
 import { requestOf, twinOf, waitMsOf } from "./twin.ts";
 import type {
   Acquired,
@@ -69,11 +70,13 @@ function addressOf({ address, env = process.env }: ConnectOptions): Address {
 export class Broker {
   readonly #channel: Channel;
   readonly #clock: Clock;
+  readonly #lives: Lives;
 
   /** Use `connect`. */
   constructor(channel: Channel, clock: Clock) {
     this.#channel = channel;
     this.#clock = clock;
+    this.#lives = new Lives(channel, clock, this);
   }
 
   /** The credential of the profile that should serve now, and a lease to report about. */
@@ -118,7 +121,8 @@ export class Broker {
 
   /**
    * Acquires, runs `callback`, reports, and follows the advice: runs it again with another profile's
-   * credential, each profile once, and once more with a token refreshed because it was refused.
+   * credential, each profile once, and once more with a token refreshed because it was refused. Where a
+   * live handle of the same options is open, its credential saves the acquire.
    *
    * A `Response` that the callback returns is read for its status, its headers and, if it is no success,
    * up to 64 KiB of its body, from a clone. Errors with `status`, `response` or the `code` of a broken
@@ -126,7 +130,7 @@ export class Broker {
    * caller's own bug and is rethrown. The last response or error comes back as it is.
    */
   use<T>(provider: string, options: UseOptions, callback: Callback<T>): Promise<T> {
-    return use(this, this.#clock, provider, options, callback);
+    return use(this, this.#clock, (request) => this.#lives.held(request), provider, options, callback);
   }
 
   /** How many profiles of each provider are usable, and what else an operator should know. */
@@ -143,13 +147,17 @@ export class Broker {
     return twinOf("GetStatusResponse", answer);
   }
 
-  /** The newest credential, answered from memory and kept fresh by a watch, until it is closed. */
+  /**
+   * The newest credential, answered from memory and kept fresh by a watch, until it is closed. Handles
+   * with the same options share one watch.
+   */
   live(provider: string, options: LiveOptions = {}): Live & Promise<Live> {
-    return live(this.#channel, this.#clock, { ...options, provider });
+    return this.#lives.open({ ...options, provider });
   }
 
-  /** Ends every call, watch and handle, and the connection. */
+  /** Ends every call, watch and handle, gives back what the handles held, and ends the connection. */
   async close(): Promise<void> {
+    await this.#lives.close();
     this.#channel.close();
   }
 

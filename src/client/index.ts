@@ -3,7 +3,7 @@ export type { Address } from "../endpoint/address.ts";
 export type { Attempt, Callback, FailedAnswer } from "./attempt.ts";
 export { type Broker, type ConnectOptions, connect } from "./client.ts";
 export { BrokerError } from "./error.ts";
-export type { Live, LiveOptions } from "./live.ts";
+export type { Following, Live, LiveOptions, NextOptions } from "./live.ts";
 export type {
   Acquired,
   AcquireOptions,

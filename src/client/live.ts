@@ -1,102 +1,125 @@
-import { at, type Deadline, reached } from "../domain/time.ts";
-import type { Channel } from "./channel.ts";
-import { closedError, connectionError, unavailableError } from "./error.ts";
-import type { Acquired, Clock, WatchOptions, WatchState } from "./types.ts";
-import { follow } from "./watch.ts";
+import { closedError, unavailableError } from "./error.ts";
+import type { Kept, KeptState } from "./kept.ts";
+import type { Acquired, Advice, CallOptions, Lease, Report, ReportOptions, WatchOptions } from "./types.ts";
 
 /** What `live` keeps an eye on. */
 export type LiveOptions = Omit<WatchOptions, "provider">;
+
+/** What came of a request, for `next`. Exactly one of `outcome` and `providerResponse`. */
+export interface NextOptions extends Omit<ReportOptions, "leaseId" | "acquireNext"> {
+  /** The lease of the request. Default: that of the credential which this handle gave last. */
+  readonly lease?: Lease | undefined;
+}
+
+/** A judgement of the caller's own, such as `USAGE_LIMIT`. */
+type Outcome = NonNullable<ReportOptions["outcome"]>;
+
+/** The credential after a failure, with what to do before it is used. */
+export interface Following extends Acquired {
+  /** Absent after an OK. */
+  readonly advice?: Advice;
+}
 
 /** A credential that is kept fresh in memory. */
 export interface Live {
   /**
    * The credential to use now, without asking anybody. While the broker is away the last one serves
-   * until its expiry. Throws `BrokerError`: why no profile is usable, or that nothing usable is known.
+   * until its expiry, by the wall clock and by the monotonic one. Throws `BrokerError`: why no profile is
+   * usable, or that nothing usable is known.
    */
   current(): Acquired;
+  /**
+   * Reports a failure and gives the credential to go on with, in one round trip; `current` gives no
+   * longer what the broker has withdrawn. Programs with several requests at a time name the lease. Rejects
+   * with `BrokerError`: why there is no other.
+   */
+  next(outcome: Outcome | NextOptions, call?: CallOptions): Promise<Following>;
   /** `connecting` until the broker has told the first state, `closed` after `close` or a refusal. */
-  readonly state: "connecting" | "connected" | "disconnected" | "closed";
-  /** Ends the watch. `current` throws from then on. */
+  readonly state: KeptState;
+  /** Ends the watch and gives its lease back. `current` throws from then on. */
   close(): void;
+  /** As `close`, and waits until the lease is given back. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/**
- * The newest state of a watch, kept in memory. The handle serves at once; awaiting it waits for the
- * first state, or rejects with the broker's refusal.
- */
-export function live(channel: Channel, clock: Clock, options: WatchOptions): Live & Promise<Live> {
-  const memory = new Memory(channel, clock, options);
-  const first = memory.first.then((): Live => memory);
-  first.catch(() => {});
-  const handle = Object.assign(first, {
-    state: memory.state,
-    current: () => memory.current(),
-    close: () => memory.close(),
-    [Symbol.asyncDispose]: () => memory[Symbol.asyncDispose](),
-  });
-  return Object.defineProperty(handle, "state", { get: () => memory.state });
+/** What a handle needs besides the state that it shares. */
+export interface HandleWiring {
+  readonly kept: Kept;
+  /** The model that the watch is about. */
+  readonly model: string | undefined;
+  readonly report: (options: ReportOptions, call?: CallOptions) => Promise<Report>;
+  /** Called once. Resolves when what nobody holds any more has been given back. */
+  readonly leave: () => Promise<void>;
 }
 
-class Memory implements Live {
-  readonly first: Promise<void>;
-  readonly #clock: Clock;
-  readonly #stop: () => void;
-  #settle: (error?: unknown) => void = () => {};
-  #state: Live["state"] = "connecting";
-  #told: WatchState | undefined;
-  #expires: Deadline | undefined;
-  #end: unknown;
+/** One user of a kept state. It serves at once; awaiting it waits for the first state, or rejects with the refusal. */
+export function liveHandle(wiring: HandleWiring): Live & Promise<Live> {
+  const handle = new Handle(wiring);
+  const first = wiring.kept.first.then((): Live => handle);
+  first.catch(() => {});
+  const both = Object.assign(first, {
+    state: handle.state,
+    current: () => handle.current(),
+    next: (...given: Parameters<Live["next"]>) => handle.next(...given),
+    close: () => handle.close(),
+    [Symbol.asyncDispose]: () => handle[Symbol.asyncDispose](),
+  });
+  return Object.defineProperty(both, "state", { get: () => handle.state });
+}
 
-  constructor(channel: Channel, clock: Clock, options: WatchOptions) {
-    this.#clock = clock;
-    this.first = new Promise((resolve, reject) => {
-      this.#settle = (error) => (error === undefined ? resolve() : reject(error));
-    });
-    this.#stop = follow(channel, clock, options, {
-      told: (state) => this.#keep(state),
-      lost: () => {
-        this.#state = this.#told === undefined ? "connecting" : "disconnected";
-      },
-      ended: (error) => this.#finish(error),
-    });
+class Handle implements Live {
+  readonly #wiring: HandleWiring;
+  readonly #kept: Kept;
+  #given: Lease | undefined;
+  #left: Promise<void> | undefined;
+
+  constructor(wiring: HandleWiring) {
+    this.#wiring = wiring;
+    this.#kept = wiring.kept;
   }
 
-  get state(): Live["state"] {
-    return this.#state;
+  get state(): KeptState {
+    return this.#left === undefined ? this.#kept.state : "closed";
   }
 
   current(): Acquired {
-    if (this.#end !== undefined) throw this.#end;
-    if (this.#told === undefined) throw connectionError("UNAVAILABLE", "the broker has not answered yet");
-    if (this.#told.granted === undefined) throw unavailableError(this.#told.unavailable);
-    if (this.#expires !== undefined && reached(this.#expires, this.#clock.now())) {
-      const message = "the last credential has ended, and the broker has not sent another";
-      throw connectionError("UNAVAILABLE", message);
-    }
-    return this.#told.granted;
+    if (this.#left !== undefined) throw closedError();
+    const acquired = this.#kept.current();
+    this.#given = acquired.lease;
+    return acquired;
+  }
+
+  async next(outcome: Outcome | NextOptions, call?: CallOptions): Promise<Following> {
+    if (this.#left !== undefined) throw closedError();
+    const options: NextOptions = typeof outcome === "string" ? { outcome } : outcome;
+    const lease = options.lease ?? this.#given ?? this.current().lease;
+    if (isRefusal(options)) this.#kept.refused(lease);
+    const report = await this.#wiring.report({ ...options, lease, acquireNext: true }, call);
+    // A report about another model says nothing about what is kept here.
+    if (options.model === undefined || options.model === this.#wiring.model)
+      this.#kept.answered(lease, report);
+    const { next, advice } = report;
+    if (next === undefined) return this.current();
+    if (next.granted === undefined) throw unavailableError(next.unavailable);
+    this.#given = next.granted.lease;
+    return { ...next.granted, ...(advice !== undefined && { advice }) };
   }
 
   close(): void {
-    this.#finish(closedError());
-    this.#stop();
+    this.#left ??= this.#wiring.leave();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
+    await this.#left;
   }
+}
 
-  #keep(state: WatchState): void {
-    const end = state.granted?.credential.oauth?.expireTime;
-    this.#expires = end === undefined ? undefined : at(this.#clock.now(), end.getTime());
-    this.#told = state;
-    this.#state = "connected";
-    this.#settle();
-  }
+/** Outcomes that take a credential away by themselves; the rest is about the request or the network. */
+const REFUSALS = /^(OUTCOME_)?(RATE_LIMIT|USAGE_LIMIT|AUTH_INVALID_TOKEN|AUTH_PERMANENT|BILLING|FORBIDDEN)$/;
+const REFUSAL_STATUS = new Set([401, 402, 403, 429]);
 
-  #finish(error: unknown): void {
-    this.#end ??= error;
-    this.#state = "closed";
-    this.#settle(error);
-  }
+function isRefusal({ outcome, providerResponse }: NextOptions): boolean {
+  if (outcome !== undefined) return REFUSALS.test(outcome);
+  return REFUSAL_STATUS.has(providerResponse?.httpStatus ?? 0);
 }

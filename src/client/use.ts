@@ -38,10 +38,11 @@ const SHORTEST_WAIT_MS = 1_000;
 /** A good answer is not held back longer than this for its report. */
 const REPORT_OK_WITHIN_MS = 1_000;
 
-/** As `Broker.use`. */
+/** As `Broker.use`. `held`: what is in memory for a request, if anything is. */
 export async function use<T>(
   calls: Calls,
   clock: Clock,
+  held: (request: AcquireOptions) => Acquired | undefined,
   provider: string,
   { signal, timeoutMs, ...wanted }: UseOptions,
   callback: Callback<T>,
@@ -49,7 +50,8 @@ export async function use<T>(
   const request = { ...wanted, provider };
   const call = { signal, timeoutMs };
   const course = new Course(calls, clock, request, call);
-  let granted = await calls.acquire(request, call);
+  signal?.throwIfAborted();
+  let granted = held(request) ?? (await calls.acquire(request, call));
   for (let number = 1; ; number += 1) {
     course.begin(granted.lease);
     const end = await run(callback, number, granted, signal);

@@ -12,7 +12,8 @@ export type RequestId = string | number;
 
 /** What a client asks for, as far as it concerns its login. Any other message is `undefined`. */
 export type Asked =
-  | { readonly kind: "initialize" | "request" | "logout"; readonly id: RequestId }
+  | { readonly kind: "request" | "logout"; readonly id: RequestId }
+  | { readonly kind: "initialize"; readonly id: RequestId; readonly client: string }
   | { readonly kind: "login"; readonly id: RequestId; readonly type: string }
   | {
       readonly kind: "turn";
@@ -24,12 +25,22 @@ export type Asked =
 /** What a server says, as far as it concerns the login. Any other message is `undefined`. */
 export type Said =
   | { readonly kind: "refresh"; readonly id: RequestId }
-  | { readonly kind: "answer"; readonly id: RequestId; readonly error: string | undefined }
+  | {
+      readonly kind: "answer";
+      readonly id: RequestId;
+      readonly error: string | undefined;
+      /** The turn that it begins; empty: none. */
+      readonly turnId: string;
+    }
+  | { readonly kind: "turnStarted"; readonly turnId: string }
+  /** What comes before the end of a turn that failed. */
+  | { readonly kind: "trouble"; readonly threadId: string }
   | { readonly kind: "thread"; readonly threadId: string; readonly model: string }
   | { readonly kind: "limits"; readonly windows: Windows }
   | {
       readonly kind: "turnEnded";
       readonly threadId: string;
+      readonly turnId: string;
       /** False: it was interrupted. */
       readonly isOver: boolean;
       readonly error: TurnError | undefined;
@@ -39,7 +50,10 @@ export type Said =
 const TURNS = new Set(["turn/start", "review/start", "thread/compact/start"]);
 /** Answers that name a thread and its model. They may be long, others are not looked at. */
 const THREAD = '"modelProvider":';
-const METHODS = ["account/chatgptAuthTokens/refresh", "account/rateLimits/updated", "turn/completed"];
+const METHODS = [
+  ...["account/chatgptAuthTokens/refresh", "account/rateLimits/updated", "turn/completed", "turn/started"],
+  ...["thread/status/changed", "error"],
+];
 /** The server writes no space; quotes inside a text are escaped, so none is taken for this. */
 const TELLING = [THREAD, ...METHODS.map((method) => `"method":"${method}"`)];
 
@@ -47,8 +61,8 @@ const TELLING = [THREAD, ...METHODS.map((method) => `"method":"${method}"`)];
 export function readClient(line: Buffer): Asked | undefined {
   const { id, method, params } = fieldsIn(line.toString("utf8"));
   if (!isId(id) || typeof method !== "string") return undefined;
-  const { type, threadId, model } = fieldsOf(params);
-  if (method === "initialize") return { kind: "initialize", id };
+  const { type, threadId, model, clientInfo } = fieldsOf(params);
+  if (method === "initialize") return { kind: "initialize", id, client: textOf(fieldsOf(clientInfo).name) };
   if (method === "account/logout") return { kind: "logout", id };
   if (method === "account/login/start") return { kind: "login", id, type: textOf(type) };
   if (!TURNS.has(method)) return { kind: "request", id };
@@ -63,7 +77,25 @@ export function readServer(line: Buffer, isAwaited: boolean): Said | undefined {
   if (isId(id) && method === METHODS[0]) return { kind: "refresh", id };
   if (method === METHODS[1])
     return { kind: "limits", windows: windowsOf(fieldsOf(fieldsOf(params).rateLimits)) };
-  return method === METHODS[2] ? readTurn(fieldsOf(params)) : undefined;
+  return readTold(method, fieldsOf(params));
+}
+
+/** What the server tells of a turn. */
+function readTold(method: unknown, params: Fields): Said | undefined {
+  const { turn, status, willRetry } = params;
+  const threadId = textOf(params.threadId);
+  switch (method) {
+    case "turn/completed":
+      return readTurn(params);
+    case "turn/started":
+      return { kind: "turnStarted", turnId: textOf(fieldsOf(turn).id) };
+    case "thread/status/changed":
+      return fieldsOf(status).type === "systemError" ? { kind: "trouble", threadId } : undefined;
+    case "error":
+      return willRetry === false ? { kind: "trouble", threadId } : undefined;
+    default:
+      return undefined;
+  }
 }
 
 function readAnswer(id: RequestId, result: Fields, error: unknown, isAwaited: boolean): Said | undefined {
@@ -71,15 +103,22 @@ function readAnswer(id: RequestId, result: Fields, error: unknown, isAwaited: bo
   const model = textOf(result.model);
   if (threadId !== "" && model !== "") return { kind: "thread", threadId, model };
   if (!isAwaited) return undefined;
-  return { kind: "answer", id, error: error === undefined ? undefined : textOf(fieldsOf(error).message) };
+  const turnId = textOf(fieldsOf(result.turn).id);
+  return {
+    kind: "answer",
+    id,
+    error: error === undefined ? undefined : textOf(fieldsOf(error).message),
+    turnId,
+  };
 }
 
 function readTurn({ threadId, turn }: Fields): Said {
-  const { status, error } = fieldsOf(turn);
+  const { id, status, error } = fieldsOf(turn);
   const { message, codexErrorInfo } = fieldsOf(error);
   return {
     kind: "turnEnded",
     threadId: textOf(threadId),
+    turnId: textOf(id),
     isOver: status === "completed" || status === "failed",
     error: status === "failed" ? turnErrorOf(textOf(message), codexErrorInfo) : undefined,
   };

@@ -12,6 +12,7 @@ import {
   refreshAnswer,
   type Said,
 } from "./app-server.ts";
+import { GoingOn } from "./going-on.ts";
 import { linesOf, write } from "./lines.ts";
 import { isOther, type Loan } from "./loan.ts";
 import { reasonOf } from "./reason.ts";
@@ -30,6 +31,8 @@ const OWN_LOGINS = new Set(["chatgpt", "chatgptDeviceCode"]);
 /** Logins that the broker's takes the place of. Others, such as those of clouds, are none of its business. */
 const REPLACED = new Set(["chatgptAuthTokens", "apiKey"]);
 
+type Ended = Extract<Said, { kind: "turnEnded" }>;
+
 /** Answers of the server are awaited under these ids; only a client's own reach the client. */
 type Awaited = Map<RequestId, (error: string | undefined) => void>;
 
@@ -46,6 +49,7 @@ export class Shim {
   readonly #awaited: Awaited = new Map();
   readonly #models = new Map<string, string>();
   readonly #turns = new Map<string, Acquired>();
+  readonly #goingOn = new GoingOn();
   #requests = 0;
   #windows: Windows = {};
   /** Whose login the server has: none was asked for yet, ours, or one that is not to be replaced. */
@@ -62,8 +66,8 @@ export class Shim {
     const { client, server } = this.#ends;
     for await (const line of linesOf(client.input)) {
       const asked = readClient(line);
-      const mayPass = asked === undefined || (await this.#asked(asked));
-      if (mayPass) await write(server.output, line);
+      const mayPass = asked === undefined || (await this.#asked(asked, line));
+      if (mayPass) await write(server.output, this.#goingOn.toServer(line));
     }
   }
 
@@ -72,15 +76,16 @@ export class Shim {
     const { client, server } = this.#ends;
     for await (const line of linesOf(server.input)) {
       const said = readServer(line, this.#awaited.size > 0);
-      const mayPass = said === undefined || this.#said(said);
-      if (mayPass) await write(client.output, line);
+      const mayPass = said === undefined || this.#said(said, line);
+      if (mayPass) await write(client.output, this.#goingOn.toClient(line));
     }
   }
 
   /** What is to happen before a request of the client; false: it is not to reach the server. */
-  async #asked(asked: Asked): Promise<boolean> {
+  async #asked(asked: Asked, line: Buffer): Promise<boolean> {
     switch (asked.kind) {
       case "initialize":
+        this.#goingOn.client(asked.client);
         return true;
       case "logout":
         this.#state = "theirs";
@@ -92,6 +97,7 @@ export class Shim {
         if (this.#state === "theirs") return true;
         return this.#trying(asked.id, async () => {
           const model = asked.model ?? this.#models.get(asked.threadId);
+          this.#goingOn.starts(asked.threadId, line);
           this.#turns.set(asked.threadId, await this.#ready(model));
         });
       case "request":
@@ -180,13 +186,15 @@ export class Shim {
   }
 
   /** Takes note of what the server says; false: it is not for the client. */
-  #said(said: Said): boolean {
+  #said(said: Said, line: Buffer): boolean {
     switch (said.kind) {
       case "refresh":
         if (this.#state !== "ours") return true;
         void this.#refresh(said.id);
         return false;
       case "answer": {
+        // Before the server says anything of a turn that it begins.
+        this.#goingOn.answered(said.id, said.turnId);
         this.#awaited.get(said.id)?.(said.error);
         this.#awaited.delete(said.id);
         return !String(said.id).startsWith(this.#prefix);
@@ -197,9 +205,12 @@ export class Shim {
       case "limits":
         this.#limits(said.windows);
         return true;
+      case "turnStarted":
+        return !this.#goingOn.hasName(said.turnId);
+      case "trouble":
+        return !this.#goingOn.holds(said.threadId, line);
       case "turnEnded":
-        this.#ended(said);
-        return true;
+        return this.#ended(said, line);
     }
   }
 
@@ -228,11 +239,41 @@ export class Shim {
     this.#loan.observe(granted, windows);
   }
 
-  #ended({ threadId, isOver, error }: Extract<Said, { kind: "turnEnded" }>): void {
+  #ended(ended: Ended, line: Buffer): boolean {
+    const { threadId, isOver, error } = ended;
     const granted = this.#turns.get(threadId) ?? this.#loan.current;
     this.#turns.delete(threadId);
-    if (granted === undefined || this.#state === "theirs") return;
-    const model = this.#models.get(threadId);
-    this.#loan.report({ granted, model, windows: this.#windows, isOver, error });
+    if (granted !== undefined && this.#state !== "theirs") {
+      const model = this.#models.get(threadId);
+      this.#loan.report({ granted, model, windows: this.#windows, isOver, error });
+      if (this.#goingOn.mayGoOn(ended, granted.lease.profile)) {
+        void this.#goOn(ended, line);
+        return false;
+      }
+    }
+    this.#release(threadId);
+    return true;
+  }
+
+  /** Goes on with a turn under the next account, or lets the client have its end. */
+  async #goOn(ended: Ended, line: Buffer): Promise<void> {
+    const { threadId } = ended;
+    try {
+      const granted = await this.#loan.take(this.#models.get(threadId));
+      if (!this.#goingOn.isNew(threadId, granted.lease.profile)) throw new Error("nothing else is usable");
+      if (isOther(granted, this.#loan.current)) await this.#change(granted);
+      this.#turns.set(threadId, granted);
+      const id = this.#nextId();
+      const error = await this.#ask(id, this.#goingOn.request(id, ended));
+      if (error !== undefined) throw new Error(error);
+    } catch {
+      this.#release(threadId);
+      await write(this.#ends.client.output, this.#goingOn.toClient(line));
+    }
+  }
+
+  #release(threadId: string): void {
+    for (const line of this.#goingOn.release(threadId))
+      void write(this.#ends.client.output, this.#goingOn.toClient(line));
   }
 }

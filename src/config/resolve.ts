@@ -20,9 +20,18 @@ export interface EndpointConfig {
   readonly allow: {
     /** Empty: the broker's own user. */
     readonly uids: readonly number[];
+    /** Empty, here and below: any. */
+    readonly executables: readonly string[];
+    readonly units: readonly string[];
   };
-  /** Acquires per minute. Absent: no limit. */
+  /** Acquires per minute. Absent, here and below: no limit. */
   readonly rate?: number;
+  readonly mostLeases?: number;
+  readonly confirm?: {
+    readonly command: readonly string[];
+    readonly timeoutMs: number;
+    readonly rememberMs: number;
+  };
 }
 
 /** Where the key that seals the records is kept. */
@@ -46,8 +55,14 @@ export interface Config {
   /** `proxy` absent: as the environment says. */
   readonly network: { readonly proxy?: string; readonly caFile?: string };
   readonly notify: { readonly command?: readonly string[]; readonly desktop: boolean };
+  /** `strict`: does not start where the process cannot be shielded as it should be. */
+  readonly hardening: "standard" | "strict";
+  readonly audit: { readonly fileBytes: number; readonly files: number };
   readonly log: { readonly level: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent" };
 }
+
+const AUDIT_FILE_BYTES = 8 * 1024 * 1024;
+const AUDIT_FILES = 8;
 
 export type Report = (path: Path, message: string) => void;
 
@@ -65,6 +80,8 @@ export function resolve(file: FileConfig, report: Report): Config {
       ...(file.notify?.command === undefined ? {} : { command: file.notify.command }),
       desktop: file.notify?.desktop ?? true,
     },
+    hardening: file.hardening ?? "standard",
+    audit: { fileBytes: file.audit?.fileBytes ?? AUDIT_FILE_BYTES, files: file.audit?.files ?? AUDIT_FILES },
     log: { level: file.log?.level ?? "info" },
   };
 }
@@ -187,6 +204,18 @@ function resolveSettings(file: FileConfig, report: Report): Settings {
   };
 }
 
+const CONFIRM_MS = 30_000;
+
+function resolveConfirm({
+  command,
+  timeout = CONFIRM_MS,
+  remember = 0,
+}: NonNullable<NonNullable<FileConfig["endpoints"]>[number]["confirm"]>): NonNullable<
+  EndpointConfig["confirm"]
+> {
+  return { command, timeoutMs: timeout, rememberMs: remember };
+}
+
 const RESERVED_ENDPOINTS = ["agent", "admin"];
 
 function resolveEndpoints(given: NonNullable<FileConfig["endpoints"]>, report: Report): EndpointConfig[] {
@@ -199,8 +228,14 @@ function resolveEndpoints(given: NonNullable<FileConfig["endpoints"]>, report: R
       address: endpoint.path,
       providers: (endpoint.providers ?? []).map(canonicalProvider),
       profiles: (endpoint.profiles ?? []).map((id) => canonicalProfileId(id)),
-      allow: { uids: endpoint.allow?.uids ?? [] },
+      allow: {
+        uids: endpoint.allow?.uids ?? [],
+        executables: endpoint.allow?.executables ?? [],
+        units: endpoint.allow?.units ?? [],
+      },
       ...(endpoint.rate === undefined ? {} : { rate: endpoint.rate }),
+      ...(endpoint.mostLeases === undefined ? {} : { mostLeases: endpoint.mostLeases }),
+      ...(endpoint.confirm === undefined ? {} : { confirm: resolveConfirm(endpoint.confirm) }),
     };
   });
 }

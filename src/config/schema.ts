@@ -82,6 +82,20 @@ const address = z.string().transform((given, context) => {
   }
 });
 
+const UNIT = /^(?:user@\d+\.service\/)?[A-Za-z0-9:_.\\@-]+\.(?:service|scope)$/;
+
+const confirm = z
+  .strictObject({
+    command: z.array(z.string()).min(1, "must name a program"),
+    timeout: positiveDuration.exactOptional().describe("Default: 30s"),
+    remember: duration
+      .exactOptional()
+      .describe("How long a yes holds for the same program and provider. Default: 0s"),
+  })
+  .describe(
+    "A person is asked before anything is handed out: exit code 0 of the command is a yes, all else a no",
+  );
+
 const endpoint = z.strictObject({
   name: z
     .string()
@@ -90,10 +104,25 @@ const endpoint = z.strictObject({
   providers: z.array(providerId).exactOptional().describe("Empty: all"),
   profiles: z.array(profileId).exactOptional().describe("Empty: all"),
   allow: z
-    .strictObject({ uids: z.array(z.int().min(0).max(0xffff_fffe)).exactOptional() })
+    .strictObject({
+      uids: z
+        .array(z.int().min(0).max(0xffff_fffe))
+        .exactOptional()
+        .describe("Users. Empty: the broker's own"),
+      executables: z
+        .array(z.string().refine(isAbsolute, "must be an absolute path"))
+        .exactOptional()
+        .describe("Programs, by the files that they run. Empty: any. Linux"),
+      units: z
+        .array(z.string().regex(UNIT, 'is a systemd unit, "x.service" or "user@1000.service/x.service"'))
+        .exactOptional()
+        .describe("systemd units that they run in. Empty: any. Linux"),
+    })
     .exactOptional()
-    .describe("Who may connect. Empty: the broker's own user"),
+    .describe("Who is served: who is in every list that is not empty"),
   rate: z.int().min(1).exactOptional().describe("Acquires per minute. Default: no limit"),
+  mostLeases: z.int().min(1).exactOptional().describe("Leases open at a time. Default: no limit"),
+  confirm: confirm.exactOptional(),
 });
 
 const key = z.strictObject({
@@ -141,6 +170,22 @@ export const fileSchema = z.strictObject({
         .describe("PEM file of certificates that are trusted too"),
     })
     .exactOptional(),
+  hardening: z
+    .enum(["standard", "strict"])
+    .exactOptional()
+    .describe("strict: does not start where something of it cannot be had. Default: standard"),
+  audit: z
+    .strictObject({
+      fileBytes: z
+        .int()
+        .min(64 * 1024)
+        .max(64 * 1024 * 1024)
+        .exactOptional()
+        .describe("A file of that size is closed and another begun. Default: 8388608"),
+      files: z.int().min(2).max(1_000).exactOptional().describe("Files that are kept. Default: 8"),
+    })
+    .exactOptional()
+    .describe("The log of who did what"),
   log: z
     .strictObject({
       level: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).exactOptional(),

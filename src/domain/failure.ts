@@ -49,8 +49,8 @@ export interface ProfileReason {
 
 /** No profile is usable now: why, for each, and when to come back. */
 export interface Unavailability {
-  /** The last two only in a watch, or where a report asked for the next credential too. */
-  readonly reason: UnavailableReason | "ENDPOINT_LIMIT" | "STORE_UNAVAILABLE";
+  /** The last three only in a watch, or where a report asked for the next credential too. */
+  readonly reason: UnavailableReason | "ENDPOINT_LIMIT" | "CLIENT_FORBIDDEN" | "STORE_UNAVAILABLE";
   readonly message: string;
   /** Wall-clock moment of the earliest return, if one is known. */
   readonly retryAtMs?: number;
@@ -93,7 +93,8 @@ export type Failure =
     }
   | { readonly kind: "store_corrupt"; readonly path: string; readonly mend: string }
   | { readonly kind: "peer_unverified" }
-  | { readonly kind: "client_forbidden" }
+  /** `isUnconfirmed`: a person was asked and did not say yes. */
+  | { readonly kind: "client_forbidden"; readonly isUnconfirmed?: boolean }
   | { readonly kind: "endpoint_limit"; readonly retryAtMs: number }
   | { readonly kind: "internal" };
 
@@ -145,7 +146,9 @@ export function describe(failure: Failure): string {
     case "peer_unverified":
       return "this endpoint must know who is calling, and the system did not tell";
     case "client_forbidden":
-      return "this endpoint's policy does not allow the calling program";
+      return failure.isUnconfirmed === true
+        ? "this endpoint asks a person first, and nobody has said yes"
+        : "this endpoint's policy does not allow the calling program";
     case "endpoint_limit":
       return "this endpoint's rate limit is reached";
     case "internal":

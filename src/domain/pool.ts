@@ -39,9 +39,13 @@ export interface Seat {
 export interface Pool {
   readonly rules: ProviderRules;
   readonly seats: readonly Seat[];
+  /** Index in `seats` by the profile's id. */
+  readonly places: ReadonlyMap<string, number>;
   readonly hasExplicitOrder: boolean;
   /** Not all of them are metered. */
   readonly hasSubscription: boolean;
+  /** Some are metered and some are not. */
+  readonly isMixed: boolean;
   /** Ids of the explicit order that no profile answers to. */
   readonly unknownInOrder: readonly string[];
 }
@@ -58,9 +62,26 @@ export function isBound(rules: ProviderRules, profile: Profile | CorruptProfile)
   return rules.failover === "manual" && !isCorrupt(profile) && profile.grant.kind !== "api_key";
 }
 
-/** True if `id` is the profile's id or one it had before. */
-function answersTo(profile: Profile | CorruptProfile, id: string): boolean {
-  return profile.id === id || (!isCorrupt(profile) && profile.aliases.includes(id));
+/** The seat of a profile by its present id. */
+export function seatOf(pool: Pool, id: string): Seat | undefined {
+  const place = pool.places.get(id);
+  return place === undefined ? undefined : pool.seats[place];
+}
+
+/**
+ * The pool after a change of one profile that moves nobody: a report, a refresh, a cooldown. Undefined where
+ * the order may be another one, so that the pool must be arranged anew.
+ */
+export function reseated(pool: Pool, profile: Profile): Pool | undefined {
+  const seat = seatOf(pool, profile.id);
+  if (seat === undefined || isCorrupt(seat.profile)) return undefined;
+  const { grant, costClass, aliases } = seat.profile;
+  const isAlike =
+    grant.kind === profile.grant.kind && costClass === profile.costClass && aliases === profile.aliases;
+  if (!isAlike) return undefined;
+  const seats = pool.seats.slice();
+  seats[pool.places.get(profile.id) ?? 0] = { ...seat, profile };
+  return { ...pool, seats };
 }
 
 /**
@@ -74,35 +95,50 @@ export function arrange(
   bannedId: string | undefined,
 ): Pool {
   const byId = [...profiles].sort(byKindThenId);
+  const answering = new Map<string, Profile | CorruptProfile>();
+  // Of several that answer to an id the first in order counts.
+  for (const p of byId) for (const id of namesOf(p)) if (!answering.has(id)) answering.set(id, p);
   const unknown: string[] = [];
-  const named: (Profile | CorruptProfile)[] = [];
+  const named = new Set<Profile | CorruptProfile>();
   for (const id of order ?? []) {
-    const found = byId.find((p) => answersTo(p, id));
+    const found = answering.get(id);
     if (found === undefined) unknown.push(id);
-    else if (!named.includes(found)) named.push(found);
+    else named.add(found);
   }
-  const hasExplicitOrder = named.length > 0;
-  const onlyMetered = byId.every((p) => !isCorrupt(p) && p.costClass === "METERED");
+  const hasExplicitOrder = named.size > 0;
+  const onlyMetered = byId.every(isMetered);
   const meteredAllowed = hasExplicitOrder || rules.meteredFallback || onlyMetered;
   const seat = (profile: Profile | CorruptProfile, place: number): Seat => ({
     profile,
     place,
-    isUnwantedMetered: !meteredAllowed && !isCorrupt(profile) && profile.costClass === "METERED",
+    isUnwantedMetered: !meteredAllowed && isMetered(profile),
     isHeld:
       bannedId !== undefined &&
       profile.id !== bannedId &&
       !isCorrupt(profile) &&
       profile.costClass === "SUBSCRIPTION",
   });
-  const ranked = hasExplicitOrder ? named : byId;
-  const outside = hasExplicitOrder ? byId.filter((p) => !named.includes(p)) : [];
+  const ranked = hasExplicitOrder ? [...named] : byId;
+  const outside = hasExplicitOrder ? byId.filter((p) => !named.has(p)) : [];
+  const seats = [...ranked.map((p, i) => seat(p, i + 1)), ...outside.map((p) => seat(p, 0))];
   return {
     rules,
-    seats: [...ranked.map((p, i) => seat(p, i + 1)), ...outside.map((p) => seat(p, 0))],
+    seats,
+    places: new Map(seats.map(({ profile }, i) => [profile.id, i])),
     hasExplicitOrder,
     hasSubscription: !onlyMetered,
+    isMixed: !onlyMetered && byId.some(isMetered),
     unknownInOrder: unknown,
   };
+}
+
+/** Its id and those it had before. */
+function namesOf(profile: Profile | CorruptProfile): readonly string[] {
+  return isCorrupt(profile) ? [profile.id] : [profile.id, ...profile.aliases];
+}
+
+export function isMetered(profile: Profile | CorruptProfile): boolean {
+  return !isCorrupt(profile) && profile.costClass === "METERED";
 }
 
 function byKindThenId(a: Profile | CorruptProfile, b: Profile | CorruptProfile): number {

@@ -1,6 +1,6 @@
 import { type Circumstances, judge, type Ranked, type Request, type Verdict } from "./candidate.ts";
 import type { EligibleReason } from "./failure.ts";
-import { isBound, isCorrupt, type Pool, type Seat } from "./pool.ts";
+import { isBound, isCorrupt, isMetered, type Pool, type Seat, seatOf } from "./pool.ts";
 import type { Profile } from "./profile.ts";
 import { preferred, type Turns } from "./strategy.ts";
 import type { Now } from "./time.ts";
@@ -73,11 +73,11 @@ function isAwayShortly(verdict: Verdict, homeWithinMs: number, now: Now): boolea
 
 function homeSeat(pool: Pool, scene: Scene): Seat | undefined {
   const home = scene.session?.home;
-  return home === undefined ? undefined : pool.seats.find((s) => s.profile.id === home);
+  return home === undefined ? undefined : seatOf(pool, home);
 }
 
 function pinned(pool: Pool, request: Request, scene: Scene, now: Now): Choice {
-  const seat = pool.seats.find((s) => s.profile.id === request.profile);
+  const seat = seatOf(pool, request.profile);
   if (seat === undefined) return { kind: "none", ranked: [] };
   const verdict = judge(seat, pool, request, scene, now);
   if (verdict.kind === "ready") return use(seat, verdict, "PINNED", { home: seat.profile.id });
@@ -87,7 +87,7 @@ function pinned(pool: Pool, request: Request, scene: Scene, now: Now): Choice {
 
 /** Only `id` will do; the rest of the answer is its own reason and time. */
 function staying(pool: Pool, request: Request, scene: Scene, id: string, now: Now): Choice {
-  const seat = pool.seats.find((s) => s.profile.id === id);
+  const seat = seatOf(pool, id);
   if (seat === undefined) return { kind: "none", ranked: [], stayed: id };
   const verdict = judge(seat, pool, request, scene, now);
   if (verdict.kind === "ready") return use(seat, verdict, "SESSION", { home: id });
@@ -108,6 +108,8 @@ function lentDuringRefresh(pool: Pool, request: Request, scene: Scene, home: Sea
  * at home there.
  */
 function fresh(pool: Pool, request: Request, scene: Scene, now: Now, lender: string | undefined): Choice {
+  const turn = pool.rules.strategy === "round_robin" ? nextInTurn(pool, request, scene, now) : undefined;
+  if (turn !== undefined) return grantable(turn, "ROUND_ROBIN", lender);
   const ranked: Ranked[] = [];
   const isOrdered = pool.rules.strategy === "ordered" && scene.session?.lentTo === undefined;
   for (const seat of pool.seats) {
@@ -132,6 +134,25 @@ function fresh(pool: Pool, request: Request, scene: Scene, now: Now, lender: str
   return grantable(chosen, reason, lender);
 }
 
+/**
+ * The first after the last that can serve, found without judging all. Undefined where more must be looked at:
+ * nobody can serve now, somebody else is lent already, or subscriptions come before metered profiles.
+ */
+function nextInTurn(pool: Pool, request: Request, scene: Scene, now: Now): Ranked | undefined {
+  if (pool.isMixed || scene.session?.lentTo !== undefined) return undefined;
+  const { seats } = pool;
+  // Places are 1 and up in the order of the seats; those that have none come last and are no candidates.
+  const { lastPlace } = scene.turns;
+  const from = lastPlace < seats.length ? lastPlace : 0;
+  for (let i = 0; i < seats.length; i += 1) {
+    const seat = seats[(from + i) % seats.length];
+    if (seat === undefined) return undefined;
+    const verdict = judge(seat, pool, request, scene, now);
+    if (verdict.kind === "ready") return { seat, verdict };
+  }
+  return undefined;
+}
+
 function grantable(chosen: Ranked, reason: EligibleReason, lender: string | undefined): Choice {
   const { seat, verdict } = chosen;
   if (verdict.kind !== "ready") return refresh(seat, reason, false);
@@ -144,13 +165,11 @@ function grantable(chosen: Ranked, reason: EligibleReason, lender: string | unde
  * with one, which gives it its place, those before it that a refresh would bring.
  */
 function isSpared(seat: Seat, pool: Pool, ranked: readonly Ranked[]): boolean {
-  if (!pool.hasSubscription || !isMetered(seat)) return false;
+  if (!pool.hasSubscription || !isMetered(seat.profile)) return false;
   if (!pool.hasExplicitOrder) return true;
-  return ranked.some((r) => r.verdict.kind === "refresh" && !isMetered(r.seat) && r.seat.place < seat.place);
-}
-
-function isMetered(seat: Seat): boolean {
-  return !isCorrupt(seat.profile) && seat.profile.costClass === "METERED";
+  return ranked.some(
+    (r) => r.verdict.kind === "refresh" && !isMetered(r.seat.profile) && r.seat.place < seat.place,
+  );
 }
 
 function use(

@@ -1,11 +1,13 @@
 import { createServer, type Socket } from "node:net";
 import { type Server as GrpcServer, ServerCredentials } from "@grpc/grpc-js";
 import { type Address, checkAddress, socketPath } from "./address.ts";
+import { adopt } from "./adopt.ts";
 import { bind, bindPipe, release } from "./bind.ts";
 import { claim } from "./claim.ts";
+import { bearable } from "./descriptors.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import type { OpenStreams } from "./open-streams.ts";
-import { type Identity, identify, peerText } from "./peer.ts";
+import { type Connection, forget, type Gate, type Identity, identify, introduce } from "./peer.ts";
 import type { SocketMode } from "./policy.ts";
 import { type StartTimer, startTimer } from "./timer.ts";
 
@@ -18,9 +20,15 @@ export interface ListenOptions {
   /** Knows which connections have a call open: those are not given up for new ones. */
   readonly streams: Pick<OpenStreams, "connected" | "has">;
   readonly mode: SocketMode;
+  /** The policy names programs. Default: it does not. */
+  readonly needsProgram?: boolean;
+  /** A socket that the system opened for us at that address and listens on. */
+  readonly fd?: number;
   readonly limits?: Limits;
   /** False cuts the connection off before any frame. Default: everybody that the socket lets in. */
   readonly admit?: (identity: Identity) => boolean;
+  /** A connection was not admitted. */
+  readonly onCutOff?: (connection: Connection) => void;
   readonly startTimer?: StartTimer;
   /** An accept failed, such as for want of descriptors; the listener goes on. */
   readonly onError?: (error: Error) => void;
@@ -47,12 +55,12 @@ const PREFACE_BYTES = 33;
  * a broker is listening there, 77 or 78 if the place cannot be used; then what lay there is untouched.
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  const { address, mode, limits = DEFAULT_LIMITS } = options;
+  const { address, limits = DEFAULT_LIMITS } = options;
   checkAddress(address);
   const sockets = new Map<Socket, string>();
   const net = createServer();
   net.on("connection", acceptor(options, sockets));
-  const remove = await open(net, address, mode, limits.connections);
+  const remove = await open(net, options, limits.connections);
   net.on("error", (error) => options.onError?.(error));
   const closed = new Promise<void>((resolve) => net.once("close", () => resolve()));
 
@@ -82,11 +90,14 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 /** Listens, and gives what removes the socket's file again. */
 async function open(
   net: ReturnType<typeof createServer>,
-  address: Address,
-  mode: SocketMode,
+  { address, mode, fd }: ListenOptions,
   backlog: number,
 ): Promise<() => void> {
   const uid = process.geteuid?.();
+  if (fd !== undefined && address.kind === "unix" && uid !== undefined) {
+    await adopt(net, fd, address.path, mode, uid);
+    return () => {};
+  }
   if (address.kind === "pipe" || uid === undefined) {
     await bindPipe(net, socketPath(address));
     return () => {};
@@ -98,12 +109,14 @@ async function open(
 
 /** `sockets`: those that are open with the text that `getPeer()` gives for each, oldest first. */
 function acceptor(options: ListenOptions, sockets: Map<Socket, string>): (socket: Socket) => void {
-  const { name, mode, limits = DEFAULT_LIMITS, admit = () => true, streams } = options;
+  const { name, address, mode, needsProgram = false, limits = DEFAULT_LIMITS, streams } = options;
+  const { admit = () => true } = options;
+  const gate: Gate = { mode, needsProgram, ...(address.kind === "unix" ? { path: address.path } : {}) };
   const injector = options.server.createConnectionInjector(ServerCredentials.createInsecure());
   let count = 0;
   /** Silent peers must not keep others out: at the limit the oldest that asks nothing goes. */
   const hasRoom = (): boolean => {
-    if (sockets.size < limits.connections) return true;
+    if (sockets.size < bearable(limits.connections)) return true;
     for (const [socket, peer] of sockets) {
       if (streams.has(peer)) continue;
       sockets.delete(socket);
@@ -113,14 +126,16 @@ function acceptor(options: ListenOptions, sockets: Map<Socket, string>): (socket
     return false;
   };
   return (socket) => {
-    const identity = identify(socket, mode);
-    if (!admit(identity) || !hasRoom()) {
+    const identity = identify(socket, gate);
+    count += 1;
+    const isAdmitted = admit(identity);
+    if (!isAdmitted || !hasRoom()) {
       socket.destroy();
+      if (!isAdmitted) options.onCutOff?.({ ...identity, endpoint: name, number: count });
       return;
     }
-    count += 1;
     // A unix socket has no peer address; this one reaches the handlers through `call.getPeer()`.
-    const remoteAddress = peerText({ endpoint: name, number: count, ...identity });
+    const remoteAddress = introduce({ ...identity, endpoint: name, number: count });
     Object.defineProperty(socket, "remoteAddress", { value: remoteAddress });
     sockets.set(socket, remoteAddress);
     streams.connected(remoteAddress, socket);
@@ -130,6 +145,7 @@ function acceptor(options: ListenOptions, sockets: Map<Socket, string>): (socket
     socket.once("close", () => {
       cancel();
       sockets.delete(socket);
+      forget(remoteAddress);
     });
     injector.injectConnection(socket);
   };

@@ -1,5 +1,6 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
+import type { ResetFloods } from "./reset-floods.ts";
 import type { StartTimer } from "./timer.ts";
 
 /** What answers that nobody reads may cost. */
@@ -31,12 +32,13 @@ export class OpenStreams {
   readonly #limits: UnreadLimits;
   readonly #startTimer: StartTimer;
   readonly #sockets = new Map<string, Socket>();
-  readonly #counts = new Map<string, number>();
+  readonly #floods: ResetFloods;
   /** Oldest first. */
   readonly #unread = new Map<ServerHttp2Stream, Answer>();
   #unreadBytes = 0;
 
-  constructor(limits: UnreadLimits, startTimer: StartTimer) {
+  constructor(limits: UnreadLimits, startTimer: StartTimer, floods: ResetFloods) {
+    this.#floods = floods;
     this.#limits = limits;
     this.#startTimer = startTimer;
   }
@@ -44,22 +46,24 @@ export class OpenStreams {
   /** A connection has begun; `peer` is what `getPeer()` will call it. */
   connected(peer: string, socket: Socket): void {
     this.#sockets.set(peer, socket);
-    socket.once("close", () => this.#sockets.delete(peer));
+    socket.once("close", () => {
+      this.#sockets.delete(peer);
+      this.#floods.gone(peer);
+    });
   }
 
   /** Whether the connection that `getPeer()` names so has a call that is not over. */
   has(peer: string): boolean {
-    return this.#counts.has(peer);
+    return this.#floods.has(peer);
   }
 
   /** A call has begun. */
   opened(stream: ServerHttp2Stream, peer: string): void {
-    this.#counts.set(peer, (this.#counts.get(peer) ?? 0) + 1);
+    this.#floods.began(stream, peer);
     stream.once("close", () => {
       this.#taken(stream);
-      const left = (this.#counts.get(peer) ?? 0) - 1;
-      if (left > 0) this.#counts.set(peer, left);
-      else this.#counts.delete(peer);
+      const isReset = stream.rstCode === constants.NGHTTP2_CANCEL;
+      if (this.#floods.ended(stream, peer, isReset)) this.#hangUp(peer);
     });
   }
 

@@ -10,8 +10,26 @@ export interface EndpointPolicy {
   readonly profiles: readonly string[] | "all";
   /** Users that may connect. Empty where the system has no user ids. */
   readonly uids: readonly number[];
+  /** Files of the programs that are served, absolute paths. Empty: any. */
+  readonly executables: readonly string[];
+  /** systemd units that are served, as `unitOf` names them. Empty: any, and none. */
+  readonly units: readonly string[];
   /** Acquires per minute. Absent: no limit. */
   readonly rate?: number;
+  /** Leases that may be open at a time. Absent: no limit. */
+  readonly mostLeases?: number;
+  /** A person is asked before anything is handed out. Absent: nobody is. */
+  readonly confirm?: Confirm;
+}
+
+/** How a person is asked. */
+export interface Confirm {
+  /** The program and its arguments. Its exit code 0 is a yes; all else, and silence, a no. */
+  readonly command: readonly string[];
+  /** How long it may take. */
+  readonly timeoutMs: number;
+  /** How long a yes holds for the same program and provider. */
+  readonly rememberMs: number;
 }
 
 /** `private`: the socket's own user only, 0600. `shared`: anybody may connect, 0666, and the peer check decides. */
@@ -19,12 +37,14 @@ export type SocketMode = "private" | "shared";
 
 /** `ownUid`, here and below: the user the broker runs as; undefined on Windows. */
 export function agentPolicy(ownUid: number | undefined): EndpointPolicy {
-  return limitedPolicy({ name: "agent", providers: [], profiles: [], allow: { uids: [] } }, ownUid);
+  return limitedPolicy({ name: "agent", providers: [], profiles: [], allow: ANYBODY_OF_OURS }, ownUid);
 }
 
 export function adminPolicy(ownUid: number | undefined): EndpointPolicy {
   return { ...agentPolicy(ownUid), name: "admin", admin: true };
 }
+
+const ANYBODY_OF_OURS = { uids: [], executables: [], units: [] };
 
 /**
  * A configured agent endpoint; its empty lists mean all profiles, their providers (or all), our own user.
@@ -35,12 +55,14 @@ export function limitedPolicy(
     readonly name: string;
     readonly providers: readonly string[];
     readonly profiles: readonly string[];
-    readonly allow: { readonly uids: readonly number[] };
+    readonly allow: Pick<EndpointPolicy, "uids" | "executables" | "units">;
     readonly rate?: number;
+    readonly mostLeases?: number;
+    readonly confirm?: Confirm;
   },
   ownUid: number | undefined,
 ): EndpointPolicy {
-  const { name, profiles, allow, rate } = configured;
+  const { name, profiles, allow, rate, mostLeases, confirm } = configured;
   const providers = configured.providers.length > 0 ? configured.providers : providersOf(profiles);
   const own = ownUid === undefined ? [] : [ownUid];
   return {
@@ -49,7 +71,11 @@ export function limitedPolicy(
     providers: providers.length === 0 ? "all" : providers,
     profiles: profiles.length === 0 ? "all" : profiles,
     uids: allow.uids.length === 0 ? own : allow.uids,
+    executables: allow.executables,
+    units: allow.units,
     ...(rate === undefined ? {} : { rate }),
+    ...(mostLeases === undefined ? {} : { mostLeases }),
+    ...(confirm === undefined ? {} : { confirm }),
   };
 }
 
@@ -68,6 +94,11 @@ export function allowsProfile(policy: EndpointPolicy, profileId: string): boolea
   return policy.profiles === "all" || policy.profiles.includes(profileId);
 }
 
+/** Whether a user id is not enough to be let in. */
+export function needsProgram({ executables, units }: EndpointPolicy): boolean {
+  return executables.length + units.length > 0;
+}
+
 export function socketMode(policy: EndpointPolicy, ownUid: number | undefined): SocketMode {
   return policy.uids.every((uid) => uid === ownUid) ? "private" : "shared";
 }
@@ -82,5 +113,6 @@ export function judgePeer(
   ownUid: number | undefined,
 ): "allowed" | "forbidden" | "unverified" {
   if (uid !== undefined) return policy.uids.includes(uid) ? "allowed" : "forbidden";
-  return socketMode(policy, ownUid) === "private" ? "allowed" : "unverified";
+  // Without user ids there is nothing to compare. With them, whoever may have come in by another's rights is nobody.
+  return ownUid === undefined ? "allowed" : "unverified";
 }

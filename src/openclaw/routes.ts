@@ -6,6 +6,18 @@ export type Route = (typeof ROUTES)[number];
 
 /** Names under which the broker stands in OpenClaw's configuration. */
 const NAME = "authbroker";
+/**
+ * OpenClaw begins no turn of the Codex harness without a login whose token names an account (2026.9.6,
+ * measured); the launcher puts the broker's login in its place. This one is no secret and serves nowhere else.
+ */
+const CODEX_HANDLE = [
+  ...[{ alg: "none" }, { "https://api.openai.com/auth": { chatgpt_account_id: "auth-broker" } }].map((part) =>
+    Buffer.from(JSON.stringify(part)).toString("base64url"),
+  ),
+  NAME,
+].join(".");
+/** Gives OpenClaw that login, unless it has one of its own. */
+export const CODEX_LOGIN = `echo ${CODEX_HANDLE} | openclaw models auth --agent main paste-token --provider openai --profile-id openai:${NAME}`;
 /** A start of Node and one request: a second, but five on a busy machine, which is OpenClaw's own default. */
 const TIMEOUT_MS = 20_000;
 

@@ -9,11 +9,12 @@ import type { Caller } from "../broker/context.ts";
 import type { Log } from "../broker/log.ts";
 import { BrokerFailure, type Failure } from "../domain/failure.ts";
 import { StoreError } from "../store/store.ts";
+import { type AuditDesk, type Call, isNoted, noteCall } from "./audited.ts";
 import type { Message } from "./schema.ts";
-import { statusOf } from "./status.ts";
+import { reasonOf, statusOf } from "./status.ts";
 
 /** What every handler needs to know of the server. */
-export interface Desk {
+export interface Desk extends AuditDesk {
   /** Judges the peer by what `call.getPeer()` gives. Throws `BrokerFailure` if it may not be answered. */
   readonly callerOf: (peer: string) => Caller;
   /** Throws `BrokerFailure` while the broker starts or stops. */
@@ -22,7 +23,6 @@ export interface Desk {
   readonly refuseLocked: () => void;
   /** Aborts when streams must end because the broker stops. */
   readonly ending: AbortSignal;
-  readonly wallMs: () => number;
   readonly log: Log;
 }
 
@@ -33,10 +33,12 @@ export interface CallInfo {
   readonly signal: AbortSignal;
   /** Milliseconds until the caller's deadline, or undefined if it named none. */
   readonly leftMs: number | undefined;
+  /** The profile that the call turned out to be about, for the audit. */
+  profile?: string | undefined;
 }
 
 export type UnaryHandler = (message: Message, info: CallInfo) => Message | Promise<Message>;
-export type StreamHandler = (message: Message, info: CallInfo) => AsyncGenerator<Message, void, undefined>;
+export type StreamHandler<T> = (message: Message, info: CallInfo) => AsyncGenerator<T, void, undefined>;
 
 /**
  * Makes a unary handler safe: whatever it throws reaches the caller as a status, and never as a
@@ -44,15 +46,19 @@ export type StreamHandler = (message: Message, info: CallInfo) => AsyncGenerator
  */
 export function unary(desk: Desk, handle: UnaryHandler, { whileLocked = false } = {}) {
   return (call: ServerUnaryCall<Message, Message>, reply: sendUnaryData<Message>): void => {
-    const refuse = (error: unknown) => reply(errorOf(desk, error));
+    const refuse = (error: unknown) => reply(errorOf(desk, error, call));
     try {
       const info = new UnaryInfo(call, desk.callerOf(call.getPeer()));
       desk.refuseUnready();
       if (!whileLocked) desk.refuseLocked();
       const answer = handle(call.request, info);
+      const tell = (told: Message) => {
+        reply(null, told);
+        if (isNoted(call.getPath())) noteCall(desk, callOf(call, info.profile), told);
+      };
       // What is known at once leaves at once: a turn later it would cost writes of its own (measured).
-      if (answer instanceof Promise) answer.then((late) => reply(null, late), refuse);
-      else reply(null, answer);
+      if (answer instanceof Promise) answer.then(tell, refuse);
+      else tell(answer);
     } catch (error) {
       refuse(error);
     }
@@ -63,6 +69,7 @@ export function unary(desk: Desk, handle: UnaryHandler, { whileLocked = false } 
 class UnaryInfo implements CallInfo {
   readonly #call: ServerUnaryCall<Message, Message>;
   readonly caller: Caller;
+  profile: string | undefined;
   #gone: AbortController | undefined;
 
   constructor(call: ServerUnaryCall<Message, Message>, caller: Caller) {
@@ -85,8 +92,16 @@ class UnaryInfo implements CallInfo {
   }
 }
 
-/** Makes a stream of a generator: one message at a time, the next is asked for when the reader has room. */
-export function stream(desk: Desk, handle: StreamHandler, { whileLocked = false } = {}) {
+/**
+ * Makes a stream of a generator: one message at a time, the next is asked for when the reader has room. `write`
+ * makes messages of what it gives; a generator for that alone would cost each watcher more turns (measured).
+ */
+export function stream<T>(
+  desk: Desk,
+  handle: StreamHandler<T>,
+  write: (news: T) => Message,
+  { whileLocked = false } = {},
+) {
   return (call: ServerWritableStream<Message, Message>): void => {
     const over = new AbortController();
     const end = () => over.abort();
@@ -98,16 +113,18 @@ export function stream(desk: Desk, handle: StreamHandler, { whileLocked = false 
       desk.refuseUnready();
       if (!whileLocked) desk.refuseLocked();
       const info = { caller, signal: over.signal, leftMs: leftOf(call.getDeadline()) };
-      for await (const message of handle(call.request, info)) {
+      for await (const news of handle(call.request, info)) {
         if (over.signal.aborted) break;
-        if (!call.write(message)) await roomFor(call, over.signal);
+        // What was allowed when it began need not be the same program now.
+        desk.callerOf(call.getPeer());
+        if (!call.write(write(news))) await roomFor(call, over.signal);
       }
       if (desk.ending.aborted && !call.cancelled) throw new BrokerFailure({ kind: "draining" });
     };
     run()
       .then(
         () => call.end(),
-        (error: unknown) => call.emit("error", errorOf(desk, error)),
+        (error: unknown) => call.emit("error", errorOf(desk, error, call)),
       )
       .finally(() => desk.ending.removeEventListener("abort", end));
   };
@@ -132,8 +149,20 @@ function leftOf(deadline: Date | number): number | undefined {
   return Number.isFinite(atMs) ? atMs - Date.now() : undefined;
 }
 
-function errorOf(desk: Desk, error: unknown): ServerErrorResponse | Partial<ServerErrorResponse> {
+type AnyCall = Pick<ServerUnaryCall<Message, Message>, "getPath" | "getPeer" | "request">;
+
+function callOf(call: AnyCall, profile?: string): Call {
+  const about = { path: call.getPath(), peer: call.getPeer(), request: call.request };
+  return profile === undefined ? about : { ...about, profile };
+}
+
+function errorOf(
+  desk: Desk,
+  error: unknown,
+  call: AnyCall,
+): ServerErrorResponse | Partial<ServerErrorResponse> {
   const failure = failureOf(error);
+  noteCall(desk, callOf(call), {}, reasonOf(failure) ?? "INTERNAL");
   if (failure.kind === "internal") desk.log.error({ err: error }, "unexpected error in a call");
   const { code, details, metadata } = statusOf(failure, desk.wallMs());
   return { name: "Error", message: details, code, details, metadata };
@@ -156,7 +185,7 @@ export function guarded<T extends object>(desk: Desk, implementation: T): T {
       try {
         desk.callerOf(call.getPeer());
       } catch (error) {
-        const answer = errorOf(desk, error);
+        const answer = errorOf(desk, error, call);
         if (typeof reply === "function") reply(answer);
         else call.emit("error", { ...answer, code: answer.code ?? status.UNKNOWN });
         return;

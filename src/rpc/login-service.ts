@@ -19,10 +19,14 @@ export function loginService(desk: Desk, broker: Broker): Service {
         const order = readStartLogin(message);
         return shown(await (await broker.logins()).start(order));
       }),
-      WatchLogin: stream(desk, async function* (message, { signal }) {
-        const logins = await broker.logins();
-        for await (const login of logins.watch(readLoginId(message), signal)) yield shown(login);
-      }),
+      WatchLogin: stream(
+        desk,
+        async function* (message, { signal }) {
+          const logins = await broker.logins();
+          yield* logins.watch(readLoginId(message), signal);
+        },
+        shown,
+      ),
       SubmitLogin: unary(desk, async (message) => {
         const { loginId, answer } = readSubmitLogin(message);
         return shown((await broker.logins()).submit(loginId, answer));

@@ -47,6 +47,8 @@ export interface About {
   readonly version: string;
   readonly startedAtMs: number;
   readonly storeKind: string;
+  /** What an operator should know besides, one sentence each. */
+  readonly warnings: () => readonly string[];
 }
 
 const DEFAULT_PAGE = 100;
@@ -63,16 +65,17 @@ export function credentialService(desk: Desk, broker: Broker): Service {
       }),
       WatchCredential: stream(
         desk,
-        async function* (message, info) {
+        (message, { caller, signal }) => {
           broker.asked();
-          for await (const next of broker.watch(readWatch(message), info.caller, info.signal))
-            yield writeNext(next);
+          return broker.watch(readWatch(message), caller, signal);
         },
+        writeNext,
         { whileLocked: true },
       ),
       ReportOutcome: unary(desk, async (message, info) => {
         const now = broker.ctx.clock.now();
         const answer = await broker.report(readReport(message, now.wallMs), info.caller, patience(info, 0));
+        info.profile = answer.profile?.id;
         return writeReport(answer, answer.profile && viewOf(broker.ctx, answer.profile).state.state);
       }),
       ReleaseLease: unary(desk, (message, { caller }) => {
@@ -115,7 +118,7 @@ export function statusService(desk: Desk, broker: Broker, about: About): Service
             startTime: timestampOf(about.startedAtMs),
             store: { kind: about.storeKind, writable: !broker.isTroubled, locked },
             providers: shown.map((id) => writeSummary(summarize(ctx, id, caller.allowsProfile))),
-            warnings: caller.seesAll ? warningsOf(ctx) : [],
+            warnings: caller.seesAll ? [...warningsOf(ctx), ...about.warnings()] : [],
           };
         },
         { whileLocked: true },
@@ -204,15 +207,11 @@ export function profileService(desk: Desk, broker: Broker): Service {
       RefreshProfile: unary(desk, async (message, { caller, signal }) =>
         shown(await refreshNow(ctx, readProfileId(message), caller, signal)),
       ),
-      WatchProfiles: stream(desk, async function* (message, { signal }) {
-        for await (const { profiles, removed, snapshot } of watchProfiles(
-          ctx,
-          readAnyProvider(message),
-          signal,
-        )) {
-          yield { profiles: profiles.map(writeProfile), removed, snapshot };
-        }
-      }),
+      WatchProfiles: stream(
+        desk,
+        (message, { signal }) => watchProfiles(ctx, readAnyProvider(message), signal),
+        ({ profiles, removed, snapshot }) => ({ profiles: profiles.map(writeProfile), removed, snapshot }),
+      ),
     },
   };
 }

@@ -1,7 +1,8 @@
 import type { ServiceDefinition, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
 import { packageFile } from "../package.ts";
-import { type Message, SERVICES, type ServiceName } from "./schema.ts";
+import { grantedIn, joined, partOnce } from "./encoding-once.ts";
+import { SERVICES, type ServiceName } from "./schema.ts";
 
 const FILES = [
   "authbroker/v1/credential.proto",
@@ -24,10 +25,14 @@ export function serverDefinition(name: ServiceName): ServiceDefinition<UntypedSe
   const definition = loadDefinitions()[name];
   if (definition === undefined || "format" in definition) throw new TypeError(`there is no service ${name}`);
   if (name !== SERVICES.credential) return definition;
-  const { AcquireCredential: acquire } = definition;
-  if (acquire === undefined) throw new TypeError(`${name} has no AcquireCredential`);
-  const responseSerialize = encodingOnce("credential", acquire.responseSerialize);
-  return { ...definition, AcquireCredential: { ...acquire, responseSerialize } };
+  const { AcquireCredential: acquire, WatchCredential: watch } = definition;
+  if (acquire === undefined || watch === undefined) throw new TypeError(`${name} lacks a method`);
+  const granting = partOnce("credential", acquire.responseSerialize);
+  return {
+    ...definition,
+    AcquireCredential: { ...acquire, responseSerialize: joined(granting) },
+    WatchCredential: { ...watch, responseSerialize: grantedIn(granting, watch.responseSerialize) },
+  };
 }
 
 /** Reads the files, once: 60 ms (measured). */
@@ -42,19 +47,4 @@ export function loadDefinitions(): PackageDefinition {
     oneofs: true,
   });
   return loaded;
-}
-
-/**
- * Encodes a field of a message once for each object that stands in it; such an object must not change.
- * Messages put in a row are one message with the fields of all (protobuf encoding, "Last One Wins").
- */
-export function encodingOnce(field: string, serialize: (message: object) => Buffer): typeof serialize {
-  const known = new WeakMap<object, Buffer>();
-  return (message) => {
-    const { [field]: part, ...others } = message as Message;
-    if (typeof part !== "object" || part === null) return serialize(message);
-    const bytes = known.get(part) ?? serialize({ [field]: part });
-    known.set(part, bytes);
-    return Buffer.concat([serialize(others), bytes]);
-  };
 }

@@ -24,11 +24,11 @@ export function usageMethods(desk: Desk, { ctx }: Broker) {
       const views = await usage(ctx, readQuestion(message), caller, { deadline, signal });
       return { accounts: views.map((view) => writeAccount(view, view.history)) };
     }),
-    WatchUsage: stream(desk, async function* (message, { caller, signal }) {
-      for await (const views of watchUsage(ctx, readAnyProvider(message), caller, signal)) {
-        yield { accounts: views.map((view) => writeAccount(view, [])) };
-      }
-    }),
+    WatchUsage: stream(
+      desk,
+      (message, { caller, signal }) => watchUsage(ctx, readAnyProvider(message), caller, signal),
+      (views) => ({ accounts: views.map((view) => writeAccount(view, [])) }),
+    ),
   };
 }
 

@@ -30,19 +30,26 @@ test.skipIf(!(await hasNamespaces()))(
     };
     await w.configure({
       agents,
-      models: { mode: "merge", providers: { authbroker: route, alone: route } },
-      auth: { order: { alone: ["alone:a", "alone:b"] } },
+      models: { mode: "merge", providers: { authbroker: route, first: route, second: route } },
+      auth: { order: { first: ["first:a", "first:b"], second: ["second:a", "second:b"] } },
     });
     await w.keepToken("authbroker:pool", "authbroker");
-    await w.keepToken("alone:a", "at-FAKE-a");
-    await w.keepToken("alone:b", "at-FAKE-b");
+    for (const name of ["a", "b"]) {
+      await w.keepToken(`first:${name}`, `at-FAKE-${name}`);
+      await w.keepToken(`second:${name}`, `at-FAKE-${name}`);
+    }
     await w.broker.put("openai-codex:a");
     await w.broker.put("openai-codex:b");
     await w.startGateway();
     const figures: Record<string, object> = {};
-    for (const [kind, answer] of [["usage limit", usageLimit()] as const, ["short 429", SHORT] as const]) {
+    // OpenClaw bars an account for as long as its limit says, so each case has accounts that it does not know yet.
+    const cases = [
+      ["usage limit", usageLimit(), "first"],
+      ["short 429", SHORT, "second"],
+    ] as const;
+    for (const [kind, answer, alone] of cases) {
       figures[`${kind}, plugin`] = await failover(w, {}, answer);
-      figures[`${kind}, OpenClaw alone`] = await failover(w, { model: "alone/gpt-5.4" }, answer);
+      figures[`${kind}, OpenClaw alone`] = await failover(w, { model: `${alone}/gpt-5.4` }, answer);
       await w.broker.clear("openai-codex:a");
       await w.broker.clear("openai-codex:b");
     }

@@ -75,6 +75,7 @@ describe("the files of the lowdb store", () => {
       ["profiles", `${WORK}.spare`],
     ];
     expect(files.map((path) => mode(...path))).toEqual(["600", "600", "600", "600", "600"]);
+    await store.close();
     expect(mode("..", "state.counters")).toBe("600");
   });
 

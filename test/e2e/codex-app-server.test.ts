@@ -170,6 +170,68 @@ describe.skipIf(!(await hasNamespaces()))("codex app-server on borrowed credenti
     );
   });
 
+  test("OpenClaw sees one turn that ends well, though the account was changed in the middle of its work", async () => {
+    const world = await codexWorld({ tls: true });
+    await world.login("a");
+    await world.login("b");
+    const limit = usageLimitReached({ resetsAtMs: Date.now() + 3 * HOUR });
+    world.backend.model = ({ account, body }) => {
+      if (!body.includes("function_call_output")) return runs("echo half of it");
+      return account === "acct-a" ? limit : says("all of it");
+    };
+    const client = await startAppServer(world, [], { name: "openclaw" });
+    const thread = await client.thread();
+    const id = await client.begin(thread, "count the sheep");
+    const [line] = await client.running.line(/^{"method":"turn\/completed".*$/);
+    expect(JSON.parse(line).params.turn).toMatchObject({ id, status: "completed", error: null });
+
+    const requests = world.backend.modelRequests();
+    expect(requests.map(({ account }) => account)).toEqual(["acct-a", "acct-a", "acct-b"]);
+    expect(requests[2]?.body).toMatch(/count the sheep.*half of it/);
+    expect(requests[2]?.body.match(/count the sheep/g)).toHaveLength(1);
+    const told = client.told();
+    expect(told.filter(({ method }) => method === "turn/started")).toHaveLength(1);
+    expect(told.map(({ method }) => method)).not.toContain("error");
+    expect(told.map(({ params }) => params.turnId ?? id)).toEqual(told.map(() => id));
+    expect(client.running.stdout()).not.toContain("systemError");
+    expect(client.running.stderr()).toMatch(/goes on with openai-codex:b/);
+    expect((await world.broker.get("openai-codex:a")).state).toBe("PROFILE_STATE_COOLING_DOWN");
+  });
+
+  test("OpenClaw may interrupt a turn that has gone on, by the name that it knows", async () => {
+    const world = await codexWorld({ tls: true });
+    await world.login("a");
+    await world.login("b");
+    world.backend.model = ({ account }) =>
+      account === "acct-a" ? usageLimitReached({ resetsAtMs: Date.now() + HOUR }) : new Promise(() => {});
+    const client = await startAppServer(world, [], { name: "openclaw" });
+    const thread = await client.thread();
+    const turnId = await client.begin(thread, "wait");
+    await world.backend.seen(({ account, path }) => account === "acct-b" && path.endsWith("/responses"));
+    expect(await client.request("turn/interrupt", { threadId: thread, turnId })).toHaveProperty("result");
+    const [line] = await client.running.line(/^{"method":"turn\/completed".*$/);
+    expect(JSON.parse(line).params.turn).toMatchObject({ id: turnId, status: "interrupted" });
+  });
+
+  test("with no account left OpenClaw is told of the limit as by Codex itself, all of it and in order", async () => {
+    const world = await codexWorld({ tls: true });
+    await world.login("a");
+    await world.login("b");
+    world.backend.model = () => usageLimitReached({ resetsAtMs: Date.now() + HOUR });
+    const client = await startAppServer(world, [], { name: "openclaw" });
+    const thread = await client.thread();
+    expect(await client.turn(thread, "the task")).toMatchObject({
+      status: "failed",
+      error: { codexErrorInfo: "usageLimitExceeded" },
+    });
+    expect(world.backend.modelRequests().map(({ account }) => account)).toEqual(["acct-a", "acct-b"]);
+    const told = client.told().map(({ method, params }) => [method, params] as const);
+    const ends = told.filter(([method]) => method === "error" || method === "turn/completed");
+    expect(ends.map(([method]) => method)).toEqual(["error", "turn/completed"]);
+    const statuses = told.filter(([method]) => method === "thread/status/changed");
+    expect(statuses.at(-1)?.[1]).toMatchObject({ status: { type: "systemError" } });
+  });
+
   test("with every account at its limit a turn is refused with the reason and the time, and nobody is asked", async () => {
     const world = await codexWorld({ tls: true });
     await world.login("a");

@@ -151,3 +151,119 @@ test("close ends the watch, and so does await using", async () => {
   await expect.poll(() => last.state).toBe("closed");
   expect(refusalOf(last)).toMatchObject({ code: "CANCELLED" });
 });
+
+test("handles that ask for the same share one watch, in whatever order they say it", async () => {
+  const broker = await fakeBroker();
+  broker.state = { granted: granted("p:a") };
+  const agent = await clientOf(broker.path);
+  const first = await agent.live("p", { model: "m", minValidFor: "5s" });
+  const second = await agent.live("p", { minValidFor: 5_000, model: "m" });
+  await agent.live("p", { model: "other" });
+  expect(broker.asked.WatchCredential).toHaveLength(2);
+  first.close();
+  expect(first.state).toBe("closed");
+  expect(second.current().lease.profile).toBe("p:a");
+  await broker.tell({ granted: granted("p:b") });
+  await expect.poll(() => second.current().lease.profile).toBe("p:b");
+  second.close();
+  await expect.poll(() => broker.watches.size).toBe(1);
+  const third = await agent.live("p", { model: "m", minValidFor: "5s" });
+  expect(third.current().lease.profile).toBe("p:b");
+  expect(broker.asked.WatchCredential).toHaveLength(3);
+});
+
+test("a refused watch is asked anew by the next handle", async () => {
+  const broker = await fakeBroker();
+  broker.state = { failure: { kind: "provider_unknown", provider: "p" } };
+  const agent = await clientOf(broker.path);
+  await errorOf(agent.live("p"));
+  broker.state = { granted: granted("p:a") };
+  expect((await agent.live("p")).current().lease.profile).toBe("p:a");
+});
+
+test("the last handle gives the lease back, once, and so does closing the client", async () => {
+  const broker = await fakeBroker();
+  broker.state = { granted: granted("p:a") };
+  const agent = await clientOf(broker.path);
+  const [first, second] = [await agent.live("p"), await agent.live("p")];
+  await first[Symbol.asyncDispose]();
+  expect(broker.asked.ReleaseLease).toBeUndefined();
+  await second[Symbol.asyncDispose]();
+  second.close();
+  await second[Symbol.asyncDispose]();
+  expect(broker.asked.ReleaseLease).toEqual([{ leaseId: "lease-p:a-1" }]);
+  await agent.live("p", { model: "m" });
+  await agent.close();
+  expect(broker.asked.ReleaseLease).toHaveLength(2);
+});
+
+test("next reports under the credential that was given last, and gives what comes after it", async () => {
+  const broker = await fakeBroker();
+  broker.state = { granted: granted("p:a") };
+  const told = { applied: true, outcome: "OUTCOME_USAGE_LIMIT", scope: "SCOPE_PROFILE" };
+  broker.report = () => ({ ...told, next: { granted: granted("p:b") } });
+  const agent = await clientOf(broker.path);
+  const live = await agent.live("p");
+  const { lease } = await live.next({
+    providerResponse: { httpStatus: 429, headers: { "Retry-After": "9" } },
+  });
+  expect(lease.profile).toBe("p:b");
+  expect(broker.asked.ReportOutcome?.[0]).toMatchObject({
+    leaseId: "lease-p:a-1",
+    acquireNext: true,
+    providerResponse: { httpStatus: 429, headers: { "retry-after": "9" } },
+  });
+  // The watch has not said it yet.
+  expect(live.current().lease.profile).toBe("p:b");
+  await broker.tell({ granted: granted("p:c") });
+  await expect.poll(() => live.current().lease.profile).toBe("p:c");
+  broker.report = () => ({ ...told, next: { unavailable: unavailable("ALL_COOLING_DOWN", 60_000) } });
+  expect(await errorOf(live.next("USAGE_LIMIT"))).toMatchObject({ reason: "ALL_COOLING_DOWN" });
+  expect(broker.asked.ReportOutcome?.[1]).toMatchObject({ leaseId: "lease-p:c-1" });
+  expect(refusalOf(live)).toMatchObject({ reason: "ALL_COOLING_DOWN" });
+});
+
+test.each([
+  ["about another model", { outcome: "USAGE_LIMIT", model: "other" }, "SCOPE_PROFILE_MODEL"],
+  ["that holds nothing against the profile", { outcome: "OVERLOADED" }, "SCOPE_PROVIDER"],
+] as const)("a report %s leaves current to the watch", async (_what, options, scope) => {
+  const broker = await fakeBroker();
+  broker.state = { granted: granted("p:a") };
+  broker.report = () => ({ applied: true, outcome: "OUTCOME_OK", scope, next: { granted: granted("p:b") } });
+  const agent = await clientOf(broker.path);
+  const live = await agent.live("p", { model: "m" });
+  expect((await live.next(options)).lease.profile).toBe("p:b");
+  expect(live.current().lease.profile).toBe("p:a");
+});
+
+test("what a caller saw refused is not given again while the broker is away", async () => {
+  const broker = await fakeBroker();
+  broker.state = { granted: granted("p:a") };
+  const agent = await clientOf(broker.path);
+  const live = await agent.live("p");
+  broker.stop();
+  await expect.poll(() => live.state).toBe("disconnected");
+  expect(await errorOf(live.next("OVERLOADED", { timeoutMs: 10 }))).toMatchObject({ code: "UNAVAILABLE" });
+  expect(live.current().lease.profile).toBe("p:a");
+  expect(await errorOf(live.next("AUTH_INVALID_TOKEN", { timeoutMs: 10 }))).toMatchObject({
+    code: "UNAVAILABLE",
+  });
+  expect(refusalOf(live)).toMatchObject({ code: "UNAVAILABLE", reason: "" });
+  await broker.start();
+  await expect.poll(() => live.state).toBe("connected");
+  expect(live.current().lease.profile).toBe("p:a");
+});
+
+test("use asks for a credential of its own in place of a trial, and for other options", async () => {
+  const broker = await fakeBroker();
+  const { lease, credential } = granted("p:trial") as { lease: object; credential: object };
+  broker.state = { granted: { lease: { ...lease, trial: true }, credential } };
+  const agent = await clientOf(broker.path);
+  await agent.live("p");
+  const serving = async (options: object) => await agent.use("p", options, (_c, { profile }) => profile);
+  expect(await serving({})).toBe("p:a");
+  await broker.tell({ granted: granted("p:b") });
+  await expect.poll(() => serving({ maxWait: "1s" })).toBe("p:b");
+  expect(await serving({ model: "m" })).toBe("p:a");
+  expect(await serving({ suspectGeneration: 1 })).toBe("p:a");
+});

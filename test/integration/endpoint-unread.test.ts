@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { OpenStreams } from "../../src/endpoint/open-streams.ts";
 import { receiveDeadline } from "../../src/endpoint/receive-deadline.ts";
+import { ResetFloods } from "../../src/endpoint/reset-floods.ts";
 import { startTimer } from "../../src/endpoint/timer.ts";
 import { clientOf, open, ownDirectory } from "../support/endpoint-fixture.ts";
 import { http2BelowGrpc } from "../support/http2-below-grpc.ts";
@@ -17,7 +18,7 @@ const MIB = 1024 * 1024;
 async function opened(bytes: number) {
   const path = join(ownDirectory(), "agent.sock");
   const timers = new ManualTimers();
-  const streams = new OpenStreams({ afterMs: 10_000, bytes }, timers.start);
+  const streams = new OpenStreams({ afterMs: 10_000, bytes }, timers.start, new ResetFloods());
   const interceptors = [receiveDeadline(10_000, startTimer, streams)];
   return { ...(await open(path, { streams }, { interceptors })), path, timers };
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { hasNamespaces } from "../support/codex-world.ts";
 import { calls, refuses, says, usageLimit } from "../support/openclaw-backend.mjs";
+import { LOGIN, logIn } from "../support/openclaw-login.ts";
 import { openclawProgram } from "../support/openclaw-program.mjs";
 import { type OpenclawWorld, openclawWorld } from "../support/openclaw-world.ts";
 import { hasTerminal } from "../support/terminal.ts";
@@ -11,7 +12,6 @@ import { until } from "../support/until.ts";
 
 /** OpenClaw takes its time; on a busy machine it takes minutes. */
 const LONG = 900_000;
-const ENTER = "\r";
 
 let w: OpenclawWorld;
 /** What a terminal showed during the login. */
@@ -27,7 +27,7 @@ describe.skipIf(!(await hasNamespaces()) || !hasTerminal)(
       // Every refresh brings tokens of the same account.
       w.broker.token.always(({ fields }) => refreshed(fields.refresh_token ?? ""));
       await w.configure({});
-      shown = await login();
+      shown = await logIn(await w.onTerminal(["models", "auth", "--agent", "main", ...LOGIN]), w.baseUrl);
       await addModels();
       await w.startGateway();
     }, LONG);
@@ -39,6 +39,7 @@ describe.skipIf(!(await hasNamespaces()) || !hasTerminal)(
         await w.broker.put(profile);
         await w.broker.clear(profile);
       }
+      await enable(true, "a", "b", "c");
       w.backend.model = ({ account }) => says(`hello from ${account}`);
     });
 
@@ -118,6 +119,51 @@ describe.skipIf(!(await hasNamespaces()) || !hasTerminal)(
       expect(await w.ask("main", "hi")).toMatchObject({ status: 200, text: "hello from a" });
     });
 
+    test("no account left for its model: an agent goes on with its next one, and nothing is asked twice", async () => {
+      await w.broker.putKey("openrouter:a");
+      w.backend.model = ({ format }) =>
+        format === "openai-responses" ? usageLimit() : says("by the next model");
+      const from = w.backend.requests.length;
+      expect(await w.ask("careful", "hi")).toMatchObject({ status: 200, text: "by the next model" });
+      const asked = w.backend.requests.slice(from).map(({ model, account }) => `${model} ${account}`);
+      expect(asked).toEqual(["gpt-5.4 a", "gpt-5.4 b", "gpt-5.4 c", expect.stringMatching(/^chat /)]);
+    });
+
+    test("OpenClaw shows how many accounts are left", async () => {
+      w.backend.model = ({ account }) => (account === "a" ? usageLimit() : says(`hello from ${account}`));
+      await w.ask("main", "hi");
+      const { usage } = JSON.parse(await w.openclaw(["status", "--usage", "--json"]));
+      expect(usage.providers).toContainEqual(
+        expect.objectContaining({
+          provider: "authbroker",
+          summary: expect.stringMatching(/openai-codex: 2 usable, 1 cooling down until/),
+        }),
+      );
+    });
+
+    test("a broker that is slow, because a token has to be renewed first, delays a request and loses nothing", async () => {
+      await enable(false, "a", "b", "c");
+      await w.broker.put("openai-codex:d", { expireTime: w.broker.inTime(1_000) });
+      let release = () => {};
+      const slow = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      const before = w.broker.token.requests.length;
+      w.broker.token.always(async ({ fields }) => {
+        await slow;
+        return refreshed(fields.refresh_token ?? "");
+      });
+      const from = w.backend.requests.length;
+      const reply = w.ask("main", "hi");
+      await until(() => w.broker.token.requests.length > before);
+      expect(w.backend.requests.length).toBe(from);
+      release();
+      expect(await reply).toMatchObject({ status: 200, text: "hello from d" });
+      expect(w.backend.requests.slice(from).map(({ token }) => token)).toEqual(["at-FAKE-d-2"]);
+      w.broker.token.always(({ fields }) => refreshed(fields.refresh_token ?? ""));
+      await enable(false, "d");
+    });
+
     test("200 requests of two agents while accounts are limited, refreshed and revoked: nobody uses a dead token twice", async () => {
       const perAgent = 100;
       const sent: { token: string; status: number }[] = [];
@@ -175,26 +221,13 @@ describe.skipIf(!(await hasNamespaces()) || !hasTerminal)(
   },
 );
 
-/** `openclaw models auth login`, as a person does it. Resolves with what the terminal showed. */
-async function login(): Promise<string> {
-  const args = ["login", "--provider", "authbroker", "--method", "local", "--set-default"];
-  const terminal = await w.onTerminal(["models", "auth", "--agent", "main", ...args]);
-  const answers: [RegExp, string][] = [
-    [/Which accounts of the broker[\s\S]*Enter: confirm/, ""],
-    [/◆ {2}Address of the model API/, w.baseUrl],
-    [/◆ {2}Model id/, ""],
-  ];
-  for (const [question, answer] of answers) {
-    await until(() => question.test(terminal.stdout()));
-    terminal.send(`${answer}${ENTER}`);
-  }
-  await terminal.exited;
-  return terminal.stdout();
+async function enable(enabled: boolean, ...names: readonly string[]): Promise<void> {
+  for (const name of names) await w.broker.update({ profile: `openai-codex:${name}`, enabled });
 }
 
-/** One model for each wire format that the login did not set up. */
+/** One model for each wire format that the login did not set up, and an agent with a second choice. */
 async function addModels(): Promise<void> {
-  const { models, plugins, ...rest } = await w.readConfig();
+  const { models, plugins, agents, ...rest } = await w.readConfig();
   const { authbroker } = models.providers;
   const row = (id: string, api: string, baseUrl: string) => ({ id, name: id, api, baseUrl });
   authbroker.models.push(
@@ -205,7 +238,8 @@ async function addModels(): Promise<void> {
     claude: { provider: "anthropic" },
     chat: { provider: "openrouter" },
   });
-  await w.configure({ ...rest, models, plugins });
+  agents.entries.careful = { model: { primary: "authbroker/gpt-5.4", fallbacks: ["authbroker/chat"] } };
+  await w.configure({ ...rest, models, plugins, agents });
 }
 
 function refreshed(refreshToken: string): Response {

@@ -102,4 +102,23 @@ describe.skipIf(!(await hasNamespaces()))("taking over from the real OpenClaw", 
       expect(view).toMatchObject({ hasRefreshToken: true, ownership: "OWNERSHIP_SHARED" });
     }
   });
+
+  test("while its gateway runs nothing is taken, and the command names the process", {
+    timeout: 600_000,
+  }, async () => {
+    const place = await openclawPlace(program);
+    await writeOpenclawHome(place.home, { solenne: "absent" });
+    await place.openclaw("doctor --fix --non-interactive");
+    await serve(place);
+    const before = await place.cli("import openclaw --dry-run --json");
+    const gateway = await place.startOpenclaw(
+      "gateway run --allow-unconfigured --auth token --token gateway-FAKE --port 18999",
+    );
+    await gateway.line(/listening|ready/i);
+    const refused = await place.cli("import openclaw --take-over --json");
+    expect(refused).toMatchObject({ code: 75, stderr: expect.stringMatching(/process(es)? \d+/) });
+    await gateway.kill();
+    expect((await place.cli("import openclaw --dry-run --json")).stdout).toBe(before.stdout);
+    expect(JSON.parse((await place.cli("profiles list --json")).stdout).profiles).toEqual([]);
+  });
 });

@@ -3,12 +3,12 @@ import { describe, expect, test } from "vitest";
 import { judge, type Request } from "../../src/domain/candidate.ts";
 import { decidingFor } from "../../src/domain/cooldown.ts";
 import { explain } from "../../src/domain/explain.ts";
-import { arrange, isCorrupt, type Pool, STRATEGIES } from "../../src/domain/pool.ts";
+import { arrange, isCorrupt, type Pool, reseated, STRATEGIES } from "../../src/domain/pool.ts";
 import { type Scene, select } from "../../src/domain/selection.ts";
 import type { Now } from "../../src/domain/time.ts";
 import { isGoodFor } from "../../src/domain/token.ts";
 import { unavailable } from "../../src/domain/unavailability.ts";
-import { arbitraryProfile, FIXED_NOW } from "../support/arbitrary.ts";
+import { arbitraryProfile, FIXED_NOW, profileWith } from "../support/arbitrary.ts";
 
 const HOME_WITHIN_MS = 300_000;
 const RUNS = fc.readConfigureGlobal().numRuns ?? 1_000;
@@ -59,6 +59,19 @@ const situations = fc
     const now: Now = { wallMs: FIXED_NOW.wallMs + s.laterMs, monoMs: FIXED_NOW.monoMs + s.laterMs };
     return { pool, request, scene, now, order };
   });
+
+/** A request that asks for nothing in particular, and nothing around it. */
+const ANY: Request = {
+  provider: "",
+  model: "",
+  sessionId: "",
+  pool: "",
+  kinds: [],
+  minValidForMs: 60_000,
+  profile: "",
+  excludeProfiles: [],
+};
+const PLAIN: Omit<Scene, "turns"> = { allows: () => true, trialUntil: () => undefined, isImpatient: false };
 
 type Situation = { pool: Pool; request: Request; scene: Scene; now: Now; order: string[] | undefined };
 
@@ -162,6 +175,40 @@ describe("selection", () => {
       const isBanned = s.pool.seats.some((seat) => seat.isHeld);
       const again = { ...s, pool: isBanned ? s.pool : arrange(s.pool.rules, profiles, s.order, undefined) };
       expect(choose(again)).toEqual(choose(s));
+    });
+  });
+
+  test("a turn goes to the first after the last that may serve, whoever else there is", () => {
+    const rules = { id: "x", strategy: "round_robin", failover: "auto", meteredFallback: false } as const;
+    const request: Request = { ...ANY, provider: "x" };
+    fc.assert(
+      fc.property(fc.array(fc.boolean(), { minLength: 1, maxLength: 8 }), fc.nat(9), (enabled, lastPlace) => {
+        const profiles = enabled.map((is, i) => profileWith({ id: `x:${i}`, enabled: is }));
+        const pool = arrange(rules, profiles, undefined, undefined);
+        const scene: Scene = { ...PLAIN, turns: { lastPlace, load: () => 0 } };
+        const choice = select(pool, request, scene, HOME_WITHIN_MS, FIXED_NOW);
+        const ready = pool.seats.filter((_, at) => enabled[at]);
+        const due = ready.find(({ place }) => place > lastPlace) ?? ready[0];
+        if (due === undefined) expect(choice.kind).toBe("none");
+        else expect(choice).toMatchObject({ kind: "use", reason: "ROUND_ROBIN", profile: due.profile });
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  test("a change that moves nobody leaves the pool that arranging anew would make", () => {
+    check((s) => {
+      const { rules, seats } = s.pool;
+      if (seats.some((seat) => seat.isHeld)) return;
+      const before = seats.flatMap(({ profile }) => (isCorrupt(profile) ? [] : [profile]));
+      for (const profile of before) {
+        const changed = { ...profile, generation: profile.generation + 1, enabled: !profile.enabled };
+        const after = before.map((p) => (p === profile ? changed : p));
+        expect(reseated(s.pool, changed)).toEqual(arrange(rules, after, s.order, undefined));
+        expect(reseated(s.pool, { ...changed, aliases: ["x:former"] })).toBeUndefined();
+        const other = profile.costClass === "METERED" ? "SUBSCRIPTION" : "METERED";
+        expect(reseated(s.pool, { ...changed, costClass: other })).toBeUndefined();
+      }
     });
   });
 

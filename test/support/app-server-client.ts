@@ -60,15 +60,15 @@ export class AppServerClient {
   }
 }
 
-/** An app-server behind the shim, to which a client has said hello. */
+/** An app-server behind the shim, to which a client of that name has said hello. */
 export async function startAppServer(
   { start }: Pick<CodexWorld, "start">,
   args: readonly string[] = [],
-  options: ProcessOptions = {},
+  { name = "test", ...options }: ProcessOptions & { readonly name?: string } = {},
 ): Promise<AppServerClient> {
   const client = new AppServerClient(await start(["app-server", ...args], { keepStdin: true, ...options }));
   await client.request("initialize", {
-    clientInfo: { name: "test", version: "1" },
+    clientInfo: { name, version: "1" },
     capabilities: { experimentalApi: true },
   });
   client.running.send('{"method":"initialized"}');

@@ -42,6 +42,14 @@ function cliOf(home: string, more: Readonly<Record<string, string | undefined>> 
 export async function emptyCli(more?: Readonly<Record<string, string | undefined>>): Promise<Cli> {
   const home = await mkdtemp(join(tmpdir(), "cli-"));
   onTestFinished(() => rm(home, { recursive: true, force: true }));
+  return emptyCliIn(home, more);
+}
+
+/** The same in a directory that its owner removes. */
+export async function emptyCliIn(
+  home: string,
+  more?: Readonly<Record<string, string | undefined>>,
+): Promise<Cli> {
   const cli = cliOf(home, more);
   await mkdir(cli.user);
   return cli;

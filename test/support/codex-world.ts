@@ -40,6 +40,8 @@ export interface CodexWorld {
   inside(command: string, args: readonly string[], options?: ProcessOptions): Promise<Finished>;
   /** `auth-broker` with these arguments. */
   cli(args: readonly string[], options?: ProcessOptions): Promise<Finished>;
+  /** A process that lives in the network of Codex. */
+  readonly network: number;
   /** Ids of all processes in the network of Codex but the relay. */
   processes(): readonly number[];
 }
@@ -97,7 +99,7 @@ export async function codexWorld({
     [`--net=/proc/${relay.pid}/ns/net`, "--", command, ...args] as const;
   const whole = (more: ProcessOptions = {}) => ({ cwd: work, ...more, env: { ...env, ...more.env } });
   return {
-    ...{ broker, backend, codexHome, work, env },
+    ...{ broker, backend, codexHome, work, env, network: relay.pid },
     async login(name, lifeMs = HOUR_MS) {
       const oauth = tokens(name, broker.nowMs, lifeMs);
       await broker.put(`openai-codex:${name}`, oauth);

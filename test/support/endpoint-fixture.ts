@@ -10,6 +10,7 @@ import { serverOptions, UNREAD_LIMITS } from "../../src/endpoint/limits.ts";
 import { type Listener, type ListenOptions, listen } from "../../src/endpoint/listener.ts";
 import { OpenStreams } from "../../src/endpoint/open-streams.ts";
 import { receiveDeadline } from "../../src/endpoint/receive-deadline.ts";
+import { ResetFloods } from "../../src/endpoint/reset-floods.ts";
 import { startTimer } from "../../src/endpoint/timer.ts";
 import { type EchoClient, type EchoServer, echoClient, echoServer } from "./echo.ts";
 
@@ -33,7 +34,7 @@ export async function open(
   options: Partial<ListenOptions> = {},
   grpcOptions: ServerOptions = {},
 ): Promise<Opened> {
-  const streams = new OpenStreams(UNREAD_LIMITS, startTimer);
+  const streams = new OpenStreams(UNREAD_LIMITS, startTimer, new ResetFloods());
   const interceptors = [receiveDeadline(10_000, startTimer, streams)];
   const echo = echoServer("A", { ...serverOptions, interceptors, ...grpcOptions });
   const address = unix(path);

@@ -26,6 +26,7 @@ export const ANYBODY: Caller = {
   seesAll: true,
   allowsProvider: () => true,
   allowsProfile: () => true,
+  actor: { endpoint: "agent", uid: 1000 },
   countAcquire: () => {},
 };
 

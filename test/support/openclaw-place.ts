@@ -5,6 +5,7 @@ import { onTestFinished } from "vitest";
 import { MAIN } from "./cli.ts";
 import type { OpenclawProgram } from "./openclaw-program.mjs";
 import { type Finished, type ProcessOptions, type Running, run, start } from "./process.mjs";
+import { startOnTerminal, WIDE } from "./terminal.ts";
 
 /** A user with a real OpenClaw in the PATH, on a network that has nothing but loopback. */
 export interface OpenclawPlace {
@@ -13,12 +14,16 @@ export interface OpenclawPlace {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** `openclaw` with these arguments. Throws if it fails. */
   openclaw(args: string, options?: ProcessOptions & { readonly program?: OpenclawProgram }): Promise<string>;
-  /** `auth-broker` with these arguments, on the Node that OpenClaw has. */
-  cli(args: string, options?: ProcessOptions): Promise<Finished>;
+  /** `auth-broker` with these arguments, on the Node that OpenClaw has. `main`: of another installation. */
+  cli(args: string, options?: ProcessOptions & { readonly main?: string }): Promise<Finished>;
   /** The same, left running. */
   startCli(args: string): Promise<Running>;
   /** `openclaw` left running, in the network of `cli`. */
   startOpenclaw(args: string): Promise<Running>;
+  /** The same with a terminal. */
+  onTerminal(args: string): Promise<Running>;
+  /** A process that lives in this network. */
+  readonly network: number;
 }
 
 /** All that is started runs in one network. */
@@ -49,18 +54,19 @@ export async function openclawPlace(program: OpenclawProgram): Promise<OpenclawP
     ...options,
     env: { ...env, ...options.env },
   });
-  const cliCommand = (args: string) => within([program.node, MAIN, ...words(args)]);
+  const cliCommand = (args: string, main = MAIN) => within([program.node, main, ...words(args)]);
   const clawCommand = ({ node, main }: OpenclawProgram, args: string) => within([node, main, ...words(args)]);
   return {
-    ...{ home, env },
+    ...{ home, env, network: network.pid },
     async openclaw(args, { program: other = program, ...options } = {}) {
       const { code, stdout, stderr } = await run("nsenter", clawCommand(other, args), whole(options));
       if (code !== 0) throw new Error(`openclaw ${args} ended with ${code}\n${stdout}\n${stderr}`);
       return stdout;
     },
-    cli: (args, options) => run("nsenter", cliCommand(args), whole(options)),
+    cli: (args, { main, ...options } = {}) => run("nsenter", cliCommand(args, main), whole(options)),
     startCli: (args) => start("nsenter", cliCommand(args), whole()),
     startOpenclaw: (args) => start("nsenter", clawCommand(program, args), whole()),
+    onTerminal: (args) => startOnTerminal([...WIDE, "nsenter", ...clawCommand(program, args)], whole()),
   };
 }
 

@@ -9,6 +9,8 @@ export interface OpenclawProgram {
   readonly package: string;
 }
 
+/** Where the tests keep what is big and comes from outside. */
+export declare const CACHE: string;
 /** The version that the tests are written against. */
 export declare const OPENCLAW: string;
 /** The last version that kept its logins in files. */

@@ -9,7 +9,7 @@ import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const SELF = fileURLToPath(import.meta.url);
-const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "auth-broker-ci");
+export const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "auth-broker-ci");
 const NODE = "24.21.0";
 
 /** The current one; OPENCLAW_FILES is the last that kept its logins in files. */

@@ -7,16 +7,13 @@ import { type World, type WorldOptions, world } from "./broker-world.ts";
 import { type OpenclawBackend, startOpenclawBackend } from "./openclaw-backend.mjs";
 import { type OpenclawProgram, openclawProgram } from "./openclaw-program.mjs";
 import { type Running, run, start } from "./process.mjs";
-import { startOnTerminal } from "./terminal.ts";
+import { startOnTerminal, WIDE } from "./terminal.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const RELAY = join(import.meta.dirname, "loopback-relay.mjs");
 /** In a network of its own any port is free. */
 const GATEWAY_PORT = 18_789;
 const GATEWAY_TOKEN = "gateway-FAKE";
-
-/** `script` makes a terminal without a size, in which every letter is a line. */
-const WIDE = ["sh", "-c", 'stty cols 200 rows 50; exec "$@"', "sh"];
 
 /** What an agent answered, and how long that took. */
 export interface Reply {
@@ -34,6 +31,8 @@ export interface OpenclawWorld extends AsyncDisposable {
   readonly baseUrl: string;
   /** Keeps a token for all agents as OpenClaw's own profile; its id begins with the provider. */
   keepToken(profile: string, token: string): Promise<void>;
+  /** `openclaw` to its end; gives what it printed. */
+  openclaw(args: readonly string[], input?: string): Promise<string>;
   /** `openclaw` with a terminal, left running. */
   onTerminal(args: readonly string[]): Promise<Running>;
   /** Writes openclaw.json: this over what every test needs. */
@@ -72,16 +71,20 @@ export async function openclawWorld(options: WorldOptions = {}): Promise<Opencla
   const env = environment(program, place, broker.home);
   const inside = (args: readonly string[]) =>
     [`--net=/proc/${relay.pid}/ns/net`, "--", program.node, program.main, ...args] as const;
+  const openclaw = async (args: readonly string[], input = "") => {
+    const { code, stdout, stderr } = await run("nsenter", inside(args), { cwd: place, env, input });
+    if (code !== 0) throw new Error(stderr);
+    return stdout;
+  };
   const file = join(stateDir, "openclaw.json");
   let gateway: Running | undefined;
   const world_: OpenclawWorld = {
     ...{ broker, backend, stateDir, baseUrl: `http://127.0.0.1:${port}/v1` },
     async keepToken(profile, token) {
       const names = ["--provider", profile.replace(/:.*/, ""), "--profile-id", profile];
-      const args = inside(["models", "auth", "--agent", "main", "paste-token", ...names]);
-      const { code, stderr } = await run("nsenter", args, { cwd: place, env, input: `${token}\n` });
-      if (code !== 0) throw new Error(stderr);
+      await openclaw(["models", "auth", "--agent", "main", "paste-token", ...names], `${token}\n`);
     },
+    openclaw,
     onTerminal: (args) => startOnTerminal([...WIDE, "nsenter", ...inside(args)], { cwd: place, env }),
     configure: (config) => writeFile(file, JSON.stringify({ ...base(place), ...config }, undefined, 2)),
     readConfig: async () => JSON.parse(await readFile(file, "utf8")),

@@ -84,28 +84,89 @@ test("a server that asks for a token gets an answer though the broker gives none
   expect(world.client.output.readableLength).toBe(0);
 });
 
+test.each([
+  ["openclaw", "completed", ["turn/started", "turn/completed"]],
+  ["an editor", "failed", ["turn/started", "thread/status/changed", "error", "turn/completed"]],
+])(
+  "a turn of %s at a limit ends as %s, and what comes before the end fits to that",
+  async (name, status, methods) => {
+    const world = shimWorld();
+    const initialize = { id: 0, method: "initialize", params: { clientInfo: { name } } };
+    const input = [{ type: "text", text: "hello" }];
+    world.client.input.write(
+      `${JSON.stringify(initialize)}\n${JSON.stringify({ id: 7, method: "turn/start", params: { threadId: "t", input } })}\n`,
+    );
+    const says = (message: object) => world.server.input.write(`${JSON.stringify(message)}\n`);
+    says({ id: (await world.asked("account/login/start")).id, result: {} });
+    await world.asked("turn/start");
+    world.serves("b");
+    says({ id: 7, result: { turn: { id: "T1" } } });
+    says({ method: "turn/started", params: { threadId: "t", turn: { id: "T1" } } });
+    says({ method: "thread/status/changed", params: { threadId: "t", status: { type: "systemError" } } });
+    says({ method: "error", params: { threadId: "t", willRetry: false, error: {} } });
+    const error = { message: "limit", codexErrorInfo: "usageLimitExceeded" };
+    says({
+      method: "turn/completed",
+      params: { threadId: "t", turn: { id: "T1", status: "failed", error } },
+    });
+    if (status === "completed") {
+      await until(() => world.seen().filter((method) => method === "account/login/start").length === 2);
+      const [, login] = world.messages().filter(({ method }) => method === "account/login/start");
+      expect(login.params.chatgptAccountId).toBe("acct-b");
+      says({ id: login.id, result: {} });
+      await until(() => world.seen().filter((method) => method === "turn/start").length === 2);
+      const [, again] = world.messages().filter(({ method }) => method === "turn/start");
+      expect(again.params).toEqual({ threadId: "t", input: [] });
+      says({ id: again.id, result: { turn: { id: "T2" } } });
+      says({ method: "turn/started", params: { threadId: "t", turn: { id: "T2" } } });
+      says({ method: "turn/completed", params: { threadId: "t", turn: { id: "T2", status: "completed" } } });
+    }
+    let told = "";
+    await until(() => {
+      told += world.client.output.read()?.toString() ?? "";
+      return told.includes("turn/completed");
+    });
+    const [answer, ...rest] = told
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(answer).toMatchObject({ id: 7, result: { turn: { id: "T1" } } });
+    expect(rest.map(({ method }) => method)).toEqual(methods);
+    expect(rest.at(-1).params.turn).toMatchObject({ id: "T1", status });
+  },
+);
+
 /** A shim between streams, with a broker that has one login and nothing in its place. */
 function shimWorld() {
   const small = { highWaterMark: 16 * 1024 };
   const client = { input: new PassThrough(small), output: new PassThrough(small) };
   const server = { input: new PassThrough(small), output: new PassThrough(small) };
-  const granted = {
-    lease: {
-      ...{ leaseId: "l", provider: "openai-codex", profile: "openai-codex:a", generation: 1, sessionId: "s" },
-      ...{ issueTime: new Date(), expireTime: new Date(Date.now() + 3_600_000), trial: false },
-      costClass: "COST_CLASS_SUBSCRIPTION",
-    },
-    credential: {
-      oauth: {
-        ...{ accessToken: fakeJwt({ sub: "a" }), tokenType: "Bearer", idToken: "" },
-        ...{ accountId: "acct-a", planType: "plus" },
+  const grantOf = (name: string) =>
+    ({
+      lease: {
+        ...{
+          leaseId: "l",
+          provider: "openai-codex",
+          profile: `openai-codex:${name}`,
+          generation: 1,
+          sessionId: "s",
+        },
+        ...{ issueTime: new Date(), expireTime: new Date(Date.now() + 3_600_000), trial: false },
+        costClass: "COST_CLASS_SUBSCRIPTION",
       },
-      ...{ baseUrl: "", headers: {}, attributes: {} },
-    },
-  } satisfies Acquired;
+      credential: {
+        oauth: {
+          ...{ accessToken: fakeJwt({ sub: name }), tokenType: "Bearer", idToken: "" },
+          ...{ accountId: `acct-${name}`, planType: "plus" },
+        },
+        ...{ baseUrl: "", headers: {}, attributes: {} },
+      },
+    }) satisfies Acquired;
+  const granted = grantOf("a");
+  let serving: Acquired = granted;
   const reports: ReportOptions[] = [];
   const broker = {
-    acquire: async () => granted,
+    acquire: async () => serving,
     report: async (options: ReportOptions) => {
       reports.push(options);
       const unavailable = { reason: "LOGIN_REQUIRED", message: "nothing left", help: "", profiles: [] };
@@ -125,15 +186,19 @@ function shimWorld() {
     text += server.output.read()?.toString() ?? "";
     return text.split("\n").slice(0, -1);
   };
-  const methods = () => lines().map((line) => JSON.parse(line));
+  const messages = () => lines().map((line) => JSON.parse(line));
   return {
-    ...{ client, server, granted, reports, lines },
+    ...{ client, server, granted, reports, lines, messages },
+    /** This account serves from now on. */
+    serves: (name: string) => {
+      serving = grantOf(name);
+    },
     fromClient: shim.fromClient(),
     fromServer: shim.fromServer(),
-    seen: () => methods().map(({ method }) => method),
+    seen: () => messages().map(({ method }) => method),
     async asked(method: string) {
-      await until(() => methods().some((message) => message.method === method));
-      return methods().find((message) => message.method === method);
+      await until(() => messages().some((message) => message.method === method));
+      return messages().find((message) => message.method === method);
     },
   };
 }

@@ -31,6 +31,8 @@ describe("an empty object", () => {
       providers: new Map(),
       settings: DEFAULT_SETTINGS,
       endpoints: [],
+      hardening: "standard",
+      audit: { fileBytes: 8 * 1024 * 1024, files: 8 },
       rules: [],
       key: { source: "file" },
       network: {},
@@ -288,8 +290,10 @@ describe("endpoints", () => {
       path: "unix:///run/ci.sock",
       providers: ["openai"],
       profiles: ["openai:work"],
-      allow: { uids: [1001] },
+      allow: { uids: [1001], executables: ["/usr/bin/codex"], units: ["user@1001.service/ci.service"] },
       rate: 60,
+      mostLeases: 8,
+      confirm: { command: ["ask"], timeout: "10s", remember: "15m" },
     };
     expect(parse(JSON.stringify({ endpoints: [endpoint] })).endpoints).toEqual([
       {
@@ -297,8 +301,10 @@ describe("endpoints", () => {
         address: { kind: "unix", path: "/run/ci.sock" },
         providers: ["openai-codex"],
         profiles: ["openai-codex:work"],
-        allow: { uids: [1001] },
+        allow: { uids: [1001], executables: ["/usr/bin/codex"], units: ["user@1001.service/ci.service"] },
         rate: 60,
+        mostLeases: 8,
+        confirm: { command: ["ask"], timeoutMs: 10_000, rememberMs: 900_000 },
       },
     ]);
   });
@@ -310,7 +316,7 @@ describe("endpoints", () => {
         address: { kind: "unix", path: "/run/a.sock" },
         providers: [],
         profiles: [],
-        allow: { uids: [] },
+        allow: { uids: [], executables: [], units: [] },
       },
     ]);
   });
@@ -328,6 +334,10 @@ describe("endpoints", () => {
     [[{ path: "/a" }], "[0].name: expected string"],
     [[{ name: "a", path: "/a", allow: { uids: [-1] } }], "[0].allow.uids[0]: Too small"],
     [[{ name: "a", path: "/a", rate: 0 }], "[0].rate: Too small"],
+    [[{ name: "a", path: "/a", mostLeases: 0 }], "[0].mostLeases: Too small"],
+    [[{ name: "a", path: "/a", confirm: { command: [] } }], "[0].confirm.command: must name a program"],
+    [[{ name: "a", path: "/a", allow: { executables: ["codex"] } }], "[0].allow.executables[0]: must be an"],
+    [[{ name: "a", path: "/a", allow: { units: ["codex"] } }], "[0].allow.units[0]: is a systemd unit"],
   ])("%j is refused", (endpoints, message) => {
     expect(problemsIn({ endpoints })).toEqual([expect.stringContaining(`endpoints${message}`)]);
   });
@@ -347,6 +357,8 @@ test("the JSON Schema knows every key of a full file and allows no other", () =>
     "rules",
     "key",
     "network",
+    "hardening",
+    "audit",
     "log",
   ]);
   expect(schema.additionalProperties).toBe(false);

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { SERVICES } from "../../src/rpc/schema.ts";
-import { encodingOnce, serverDefinition } from "../../src/rpc/services.ts";
+import { joined, partOnce } from "../../src/rpc/encoding-once.ts";
+import { messageType, SERVICES } from "../../src/rpc/schema.ts";
+import { serverDefinition } from "../../src/rpc/services.ts";
 
 const acquire = serverDefinition(SERVICES.credential).AcquireCredential;
 const whole = (message: object): Buffer => {
@@ -22,12 +23,35 @@ test("an answer that is put together of parts reads back as the whole", () => {
   }
 });
 
+test.each([[1], [20_000]])(
+  "a watch's grant, put together of parts, reads back as the whole (%i bytes)",
+  (length) => {
+    const watch = serverDefinition(SERVICES.credential).WatchCredential;
+    const large = { ...credential, baseUrl: "x".repeat(length) };
+    const bytes = watch?.responseSerialize({ granted: { lease: lease("one"), credential: large } }) as Buffer;
+    const read = watch?.responseDeserialize(bytes);
+    expect(read).toMatchObject({ state: "granted", granted: { lease: lease("one"), credential: large } });
+    const unavailable = { reason: "NO_PROFILE", message: "none" };
+    const other = watch?.responseSerialize({ unavailable }) as Buffer;
+    expect(watch?.responseDeserialize(other)).toMatchObject({ state: "unavailable", unavailable });
+  },
+);
+
+test("a watch's grant has the fields of an acquire's answer", () => {
+  const fields = (name: string) =>
+    messageType(`authbroker.v1.${name}`).fieldsArray.map(({ name, id, type }) => ({ name, id, type }));
+  expect(fields("Granted")).toEqual(fields("AcquireCredentialResponse"));
+  expect(messageType("authbroker.v1.WatchCredentialResponse").fields.granted?.id).toBe(1);
+});
+
 test("an object is encoded once, another one with other content anew", () => {
   const encoded: object[] = [];
-  const serialize = encodingOnce("part", (message) => {
-    encoded.push(message);
-    return Buffer.from(JSON.stringify(message));
-  });
+  const serialize = joined(
+    partOnce("part", (message) => {
+      encoded.push(message);
+      return Buffer.from(JSON.stringify(message));
+    }),
+  );
   const part = { a: 1 };
   expect(String(serialize({ n: 1, part }))).toBe('{"n":1}{"part":{"a":1}}');
   expect(String(serialize({ n: 2, part }))).toBe('{"n":2}{"part":{"a":1}}');
@@ -36,7 +60,7 @@ test("an object is encoded once, another one with other content anew", () => {
 });
 
 test("a message without the part is encoded as it is", () => {
-  const serialize = encodingOnce("part", (message) => Buffer.from(JSON.stringify(message)));
+  const serialize = joined(partOnce("part", (message) => Buffer.from(JSON.stringify(message))));
   expect(String(serialize({ n: 1, part: null }))).toBe('{"n":1,"part":null}');
   expect(String(serialize({ n: 1 }))).toBe('{"n":1}');
 });

@@ -16,7 +16,7 @@ const limited = (part: { providers?: string[]; profiles?: string[]; uids?: numbe
       name: "ci",
       providers: part.providers ?? [],
       profiles: part.profiles ?? [],
-      allow: { uids: part.uids ?? [] },
+      allow: { uids: part.uids ?? [], executables: [], units: [] },
     },
     OWN,
   );
@@ -31,6 +31,10 @@ describe("the built-in endpoints", () => {
       expect(judgePeer(policy, 0, OWN)).toBe("forbidden");
       expect(socketMode(policy, OWN)).toBe("private");
     }
+  });
+
+  test("serve nobody of whom the system does not tell the user although it knows users", () => {
+    expect(judgePeer(agentPolicy(OWN), undefined, OWN)).toBe("unverified");
   });
 
   test("differ in the admin services", () => {

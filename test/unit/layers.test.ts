@@ -41,6 +41,9 @@ const VIOLATIONS: readonly (readonly [promise: string, folder: string, code: str
   ["a provider knows no store", "provider", 'import "../store/store.ts";', IMPORT],
   ["a dialect reads no file", "provider/dialect", 'import "node:fs";', IMPORT],
   ["an import knows no store", "import", 'import "../store/lowdb.ts";', IMPORT],
+  ["the audit log knows no store", "audit", 'import "../store/store.ts";', IMPORT],
+  ["what the system tells knows nothing of ours", "system", 'import "../domain/time.ts";', IMPORT],
+  ["the command line writes no audit", "cli", 'import "../audit/log.ts";', IMPORT],
   ["an endpoint knows no wire", "endpoint", 'import "../rpc/schema.ts";', IMPORT],
   ["configuration knows no broker", "config", 'import "../broker/broker.ts";', IMPORT],
 

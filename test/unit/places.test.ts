@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { places, type Surroundings } from "../../src/places.ts";
+import { cacheDirectory, places, type Surroundings } from "../../src/places.ts";
 
 const linux: Surroundings = { env: {}, platform: "linux", home: "/home/ann", user: "ann" };
 const windows: Surroundings = {
@@ -16,6 +19,7 @@ describe("without any setting", () => {
       keyFile: "/home/ann/.config/auth-broker/key",
       countersFile: "/home/ann/.config/auth-broker/key.counters",
       stateDir: "/home/ann/.local/state/auth-broker/state",
+      auditDir: "/home/ann/.local/state/auth-broker/audit",
       runDir: "/home/ann/.local/state/auth-broker/run",
       agentAddress: { kind: "unix", path: "/home/ann/.local/state/auth-broker/run/agent.sock" },
       adminAddress: { kind: "unix", path: "/home/ann/.local/state/auth-broker/run/admin.sock" },
@@ -65,6 +69,7 @@ describe("AUTH_BROKER_HOME", () => {
       keyFile: "/srv/broker/key",
       countersFile: "/srv/broker/key.counters",
       stateDir: "/srv/broker/state",
+      auditDir: "/srv/broker/audit",
       runDir: "/srv/broker/run",
       agentAddress: { kind: "unix", path: "/srv/broker/run/agent.sock" },
       adminAddress: { kind: "unix", path: "/srv/broker/run/admin.sock" },
@@ -112,5 +117,22 @@ describe("addresses of the environment", () => {
       kind: "pipe",
       name: "x",
     });
+  });
+});
+
+describe("what can be made again", () => {
+  test("is kept with the user's other caches", () => {
+    expect(cacheDirectory({}, "linux")).toBe(join(homedir(), ".cache/auth-broker"));
+    expect(cacheDirectory({ XDG_CACHE_HOME: "/c" }, "linux")).toBe("/c/auth-broker");
+    expect(cacheDirectory({ XDG_CACHE_HOME: "c" }, "linux")).toBe(join(homedir(), ".cache/auth-broker"));
+    expect(cacheDirectory({ LOCALAPPDATA: "C:\\L" }, "win32")).toBe("C:\\L\\auth-broker\\cache");
+  });
+
+  test("is kept in AUTH_BROKER_HOME if that is there, which asking never makes", () => {
+    const home = mkdtempSync(join(tmpdir(), "places-"));
+    expect(cacheDirectory({ AUTH_BROKER_HOME: home }, "linux")).toBe(join(home, "cache"));
+    rmSync(home, { recursive: true });
+    expect(cacheDirectory({ AUTH_BROKER_HOME: home }, "linux")).toBeUndefined();
+    expect(cacheDirectory({ AUTH_BROKER_HOME: "here" }, "linux")).toBeUndefined();
   });
 });

@@ -52,6 +52,7 @@ const TABLE = {
   VALIDITY_UNREACHABLE: [unavailable("VALIDITY_UNREACHABLE"), "FAILED_PRECONDITION", 78],
   METERED_NOT_ALLOWED: [unavailable("METERED_NOT_ALLOWED"), "FAILED_PRECONDITION", 78],
   ENDPOINT_LIMIT: [unavailable("ENDPOINT_LIMIT", { retryAtMs: LATER }), "RESOURCE_EXHAUSTED", 75],
+  CLIENT_FORBIDDEN: [unavailable("CLIENT_FORBIDDEN"), "PERMISSION_DENIED", 77],
   STORE_UNAVAILABLE: [unavailable("STORE_UNAVAILABLE"), "UNAVAILABLE", 74],
 } satisfies Record<
   Exclude<Failure["kind"], "unavailable"> | Unavailability["reason"],

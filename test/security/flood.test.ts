@@ -1,0 +1,93 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { emptyCli, MAIN } from "../support/cli.ts";
+import { ATTACKS, attack, held, percentile, times } from "../support/flood.mjs";
+import { Peer } from "../support/peer.ts";
+import { run, start } from "../support/process.mjs";
+
+const CALLS = 200;
+/** On a machine that has other things to do; `npm run bench:flood` gives figures. */
+const AT_MOST_MS = 150;
+
+/**
+ * Node may stop reading a connection of resets before we have counted them, and then does not see that it ends:
+ * its descriptor stays, one a round.
+ */
+const KEPT = 3;
+
+/** Complete requests without end make others wait, see SECURITY.md; what they took is given back all the same. */
+const MEASURED = (Object.keys(ATTACKS) as (keyof typeof ATTACKS)[]).filter((kind) => kind !== "requests");
+
+async function broker() {
+  const cli = await emptyCli();
+  const config = { providers: { "bench-0": { type: "api-key", baseUrl: "https://bench.example" } } };
+  writeFileSync(join(cli.home, "config.json"), JSON.stringify(config));
+  const daemon = await start(process.execPath, [MAIN, "serve", "--json"], { env: cli.env });
+  onTestFinished(async () => void (await daemon.kill("SIGKILL")));
+  await daemon.line(/the broker serves/);
+  await cli("profiles add bench-0:a --api-key", { input: "sk-FAKE-1\n" });
+  const good = new Peer({ kind: "unix", path: join(cli.home, "run", "agent.sock") });
+  onTestFinished(() => good.close());
+  const ask = () => good.acquire({ provider: "bench-0" });
+  await times(ask, CALLS);
+  return { cli, daemon, ask };
+}
+
+describe.runIf(process.platform === "linux")(
+  "a good client is served within three times its quiet time, and all is given back:",
+  () => {
+    test.each(MEASURED)("%s", async (kind) => {
+      const { cli, daemon, ask } = await broker();
+      const before = held(daemon.pid);
+      const rounds: { readonly quiet: number; readonly attacked: number }[] = [];
+      for (let round = 0; round < 3; round += 1) {
+        const quiet = percentile(await times(ask, CALLS), 0.99);
+        const end = await attack(kind, cli.home);
+        const attacked = percentile(await times(ask, CALLS), 0.99);
+        await end();
+        rounds.push({ quiet, attacked });
+        if (attacked <= 3 * quiet) break;
+      }
+      // The best of three, since the attacker takes time of the same processors.
+      const isServed = rounds.some(({ quiet, attacked }) => attacked <= Math.max(3 * quiet, AT_MOST_MS));
+      expect(isServed, JSON.stringify(rounds)).toBe(true);
+      await expect
+        .poll(() => held(daemon.pid).descriptors, { timeout: 30_000 })
+        .toBeLessThanOrEqual(before.descriptors + (kind === "resets" ? KEPT : 0));
+      expect(held(daemon.pid).mib - before.mib).toBeLessThan(128);
+      await ask();
+    });
+  },
+);
+
+test.runIf(process.platform === "linux")(
+  "complete requests without end keep nobody out, and all is given back",
+  async () => {
+    const { cli, daemon, ask } = await broker();
+    const before = held(daemon.pid);
+    const end = await attack("requests", cli.home);
+    await times(ask, 50);
+    expect(await cli("acquire bench-0")).toMatchObject({ code: 0 });
+    await end();
+    await expect
+      .poll(() => held(daemon.pid).descriptors, { timeout: 30_000 })
+      .toBeLessThanOrEqual(before.descriptors);
+  },
+);
+
+test.runIf(process.platform === "linux")(
+  "with 64 descriptors left, 500 silent connections keep out neither who is there nor who comes",
+  async () => {
+    const { cli, daemon, ask } = await broker();
+    const limit = held(daemon.pid).descriptors + 64;
+    await run("prlimit", ["--pid", String(daemon.pid), `--nofile=${limit}`]);
+    const end = await attack("silent", cli.home);
+    await times(ask, 50);
+    for (let i = 0; i < 3; i += 1)
+      expect(await cli("acquire bench-0")).toMatchObject({ code: 0, stderr: "" });
+    await end();
+    await expect.poll(() => held(daemon.pid).descriptors, { timeout: 30_000 }).toBeLessThan(40);
+    expect(await cli("status")).toMatchObject({ code: 0 });
+  },
+);
