@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { FAULTS, type Fault } from "../support/soak-model.ts";
 import { SoakWorld } from "../support/soak-world.ts";
 
@@ -80,7 +80,7 @@ const ACTS: fc.Arbitrary<Act>[] = [
   ...often(4, advance),
   ...often(3, faults),
   ...often(2, outage),
-  limited,
+  ...often(3, limited),
   fc.constant(act("release", (soak) => soak.release())),
   fc.constant(act("break the store", (soak) => soak.breakStore())),
   ...often(3, fc.constant(act("mend the store", (soak) => soak.mendStore()))),
@@ -126,4 +126,39 @@ test("whatever happens, nothing durable is lost, nothing spent is called good, a
   });
   console.log("soak:", totals);
   expect(totals.runs).toBeGreaterThan(0);
+});
+
+describe("what was told a moment before a crash holds after it:", () => {
+  const told = async (run: (soak: SoakWorld) => Promise<void>) => {
+    const soak = await SoakWorld.open();
+    try {
+      await run(soak);
+    } finally {
+      await soak.close();
+    }
+  };
+  const reason = async (soak: SoakWorld, i: number) => (await soak.acquire(login(soak, i), 0))?.reason;
+
+  test("a limit whose end was guessed", () =>
+    told(async (soak) => {
+      await soak.acquire(login(soak, 0), 0);
+      await soak.report(0, "USAGE_LIMIT", 0);
+      await soak.crash(0);
+      expect(await reason(soak, 0)).toBe("ALL_COOLING_DOWN");
+    }));
+
+  test("an order that leaves a login out", () =>
+    told(async (soak) => {
+      await soak.allow(login(soak, 0));
+      await soak.crash(0);
+      expect([await reason(soak, 0), await reason(soak, 1)]).toEqual([undefined, "NO_PROFILE"]);
+    }));
+
+  test.each([false, true])("a new grant, on a disk that takes its time (from the request on: %s)", (late) =>
+    told(async (soak) => {
+      await soak.advance(20 * MINUTE);
+      await soak.crashUnwritten(login(soak, 0), late);
+      expect(await reason(soak, 0)).toBeUndefined();
+    }),
+  );
 });

@@ -66,9 +66,9 @@ export interface Verdict {
 
 /**
  * How manieth of its name a call is varies, mostly with how often threads wake each other: a fault that meets
- * another call than the one meant is made anew, a few places away.
+ * another call than the one meant is aimed anew.
  */
-const OFFSETS = [0, 1, -1, 2, -2, 3, -3, 0, 1, -1, 2, -2, 0, 1, -1];
+const MOST_TRIES = 16;
 
 /**
  * A broker as a user runs it, on a home of its own, with one login at a real authorization server, to be
@@ -130,19 +130,19 @@ export class KillWorld {
   }
 
   async #disturbed(fault: Fault): Promise<Verdict> {
-    const { name, what, nth } = fault.point;
-    for (const offset of OFFSETS) {
-      const ordinal = fault.point.ordinal + offset;
-      if (ordinal < 1) continue;
-      const { seen, calls, known, hasEnded } = await this.#cycle({
-        ...fault,
-        point: { ...fault.point, ordinal },
-      });
-      const hit = calls.find((call) => call.name === name && call.ordinal === ordinal);
-      if (hit?.what !== what || hit.nth !== nth) continue;
-      if (fault.does === "signal=KILL" ? !hasEnded : hasEnded)
-        throw new Error(`the broker ${hasEnded ? "ends" : "lives on"} at ${what}, ${fault.does}`);
-      return { isHit: true, outcome: await this.#judge(known, seen) };
+    const { what, nth } = fault.point;
+    let { ordinal } = fault.point;
+    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+      const point = { ...fault.point, ordinal };
+      const { seen, calls, known, hasEnded } = await this.#cycle({ ...fault, point });
+      const meant = calls.find((call) => call.what === what && call.nth === nth);
+      if (meant?.ordinal === ordinal) {
+        if ((fault.does === "signal=KILL") !== hasEnded)
+          throw new Error(`the broker ${hasEnded ? "ends" : "lives on"} at ${what}, ${fault.does}`);
+        return { isHit: true, outcome: await this.#judge(known, seen) };
+      }
+      // It was passed, or the broker died before it; if it did not come at all this time, from the start.
+      ordinal = meant?.ordinal ?? (hasEnded ? ordinal + 1 : fault.point.ordinal);
     }
     return { isHit: false, outcome: "not hit" };
   }

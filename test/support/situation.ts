@@ -37,15 +37,16 @@ export const cooling = (label: string, ms: number) => login(label, { cooldowns: 
 export interface Asked {
   readonly profiles: readonly Listed[];
   readonly order?: readonly string[];
+  readonly bannedId?: string;
   readonly rules?: Partial<ProviderRules>;
   readonly request?: Partial<Request>;
   readonly scene?: Partial<Scene>;
 }
 
 /** What `select` and `explain` are given. */
-export function situation({ profiles, order, rules, request, scene }: Asked) {
+export function situation({ profiles, order, bannedId, rules, request, scene }: Asked) {
   return [
-    arrange({ ...RULES, ...rules }, profiles, order, undefined),
+    arrange({ ...RULES, ...rules }, profiles, order, bannedId),
     {
       provider: "x",
       model: "m",

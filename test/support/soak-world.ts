@@ -340,6 +340,8 @@ export class SoakWorld {
       if (!isAnswered || !own.isAlive) throw lose();
     }
     end();
+    // What cannot be written now may be lost in a crash: the one window of a strict provider's answer.
+    if (this.#isHeldAtRequest || this.#isStoreBroken) login.unheard(token);
     if (tokens === undefined) return json(400, { error: "invalid_grant" });
     const { accessToken: access_token, refreshToken: refresh_token } = tokens;
     return json(200, { access_token, refresh_token, token_type: "Bearer", expires_in: LIFE_SEC });

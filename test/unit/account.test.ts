@@ -45,6 +45,13 @@ test.each([
     false,
     true,
   ],
+  [
+    "the same e-mail alone",
+    seat(undefined, undefined, "x@y"),
+    seat(undefined, undefined, "x@y"),
+    false,
+    false,
+  ],
   ["nothing known", seat(), seat(), false, false],
   ["nothing known of one", seat(), seat("a", "u", "x@y"), false, false],
   ["nothing known of the other", seat("a", "u", "x@y"), seat(), false, false],

@@ -80,6 +80,7 @@ describe("an explanation", () => {
     ],
     ["REFRESHING", { profiles: [stale("a", { lastAttempt: after(NOW, 9) })] }, "is being refreshed"],
     ["UPSTREAM_UNAVAILABLE", { profiles: [stale("a", waits)] }, "token endpoint"],
+    ["HELD_AFTER_BAN", { profiles: [login("a"), login("b", off)], bannedId: "x:b" }, "was banned"],
     ["STORE_CORRUPT", { profiles: [corrupt("a")] }, "cannot be read"],
   ])("of %s says what it means", (reason, asked, words) => {
     const [, message] = told(asked).find(([what]) => what === `x:a 0 cannot ${reason}`) ?? [];

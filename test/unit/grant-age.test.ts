@@ -32,6 +32,12 @@ test.each([
     grant(undefined, 5),
     false,
   ],
+  [
+    "ends in the same moment, where only the other tells when it was issued",
+    grant(undefined, 9),
+    grant(2, 9),
+    false,
+  ],
   ["ends, where the other one does not", grant(undefined, 5), grant(2, undefined), false],
   ["tells nothing", grant(undefined, undefined), grant(2, 9), false],
   ["is compared with one that tells nothing", grant(1, 5), grant(undefined, undefined), false],

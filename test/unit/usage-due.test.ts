@@ -52,6 +52,11 @@ describe("while a plan limit runs, a look is due", () => {
     ["up to 60 minutes after it, by the draw", [{ cooldowns: [limited(50, 10)] }, { spread: 0.5 }], 35],
     ["30 minutes after the last look", [{ cooldowns: [limited(50, 40)] }, { lastMonoMs: ago(5) }], 25],
     ["after the youngest of several refusals, before the last end", [{ cooldowns: two }], 20],
+    [
+      "though one of several ends before",
+      [{ cooldowns: [limited(500, 10), limited(9, 10, { model: "m" })] }],
+      20,
+    ],
     ["never, if the limit ends before", [{ cooldowns: [limited(20, 10)] }], undefined],
     ["a moment before it ends", [{ cooldowns: [limited(20.001, 10)] }], 20],
     ["as ever, if it is another limit", [{ cooldowns: [limited(50, 10, { outcome: "RATE_LIMIT" })] }], 0],
