@@ -207,8 +207,7 @@ export class AuditLog implements Audit {
     if (this.#opened === undefined) return;
     const { handle, link } = this.#opened;
     this.#opened = undefined;
-    await handle.datasync();
-    await handle.close();
+    await handle.datasync().finally(() => handle.close());
     await rename(join(directory, CURRENT), join(directory, fullName(link.seq)));
     const full = (await auditFiles(directory)).filter((name) => name !== CURRENT);
     for (const name of full.slice(0, Math.max(0, full.length - (files - 1)))) await rm(join(directory, name));

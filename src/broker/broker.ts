@@ -191,7 +191,14 @@ export class Broker {
 
   /** The logins under way. What only they need is loaded with the first: no start waits for it. */
   logins(): Promise<Logins> {
-    this.#logins ??= import("./login.ts").then(({ Logins }) => new Logins(this.ctx, this.#parts.login));
+    this.#logins ??= import("./login.ts").then(
+      ({ Logins }) => new Logins(this.ctx, this.#parts.login),
+      (error: unknown) => {
+        // Such as descriptors that ran out: the next call tries again, and a stop does not hang on it.
+        this.#logins = undefined;
+        throw error;
+      },
+    );
     return this.#logins;
   }
 
@@ -245,7 +252,8 @@ export class Broker {
   /** Begins no more refreshes and lets the running ones land; gives up on those that cannot. */
   async drain(): Promise<void> {
     const { refreshes, alarm, clock, settings } = this.ctx;
-    await (await this.#logins)?.stop();
+    const logins = await this.#logins?.catch(() => undefined);
+    await logins?.stop();
     const limit = after(clock.now(), 2 * settings.refresh.totalTimeoutMs + DRAIN_ALLOWANCE_MS);
     await firstOf(alarm, [refreshes.drain()], [limit], []);
   }

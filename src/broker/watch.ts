@@ -42,6 +42,7 @@ export async function* watch(
       const look = lookAt(ctx, asked, caller, shown, ctx.clock.now());
       if (look.message !== undefined) {
         countWatch(ctx, shown?.profile, look.shown.profile);
+        if (shown?.leaseId !== look.shown.leaseId) closeLease(caller, shown);
         shown = look.shown;
         yield look.message;
       }
@@ -51,7 +52,13 @@ export async function* watch(
     stop();
     signal.removeEventListener("abort", bell.ring);
     countWatch(ctx, shown?.profile, undefined);
+    closeLease(caller, shown);
   }
+}
+
+/** Whoever watches holds the lease of what was shown last, and no other. */
+function closeLease(caller: Caller, shown: Shown | undefined): void {
+  if (shown?.leaseId !== undefined) caller.leases?.closed(tagOf(shown.leaseId));
 }
 
 /** `wake`: when to look again if nothing changes before. */
@@ -127,7 +134,7 @@ function toldGranted(
   if (shown?.signature === signature && !isOver) return { wake: shown.until };
   caller.countAcquire();
   // The new lease takes the old one's place.
-  if (shown?.leaseId !== undefined) caller.leases?.closed(tagOf(shown.leaseId));
+  closeLease(caller, shown);
   const handout: Handout = handOut(ctx, choice, request, caller, "watch", now);
   const until = at(now, usefulUntilMs(handout, request, now));
   const message = { kind: "granted", handout } as const;

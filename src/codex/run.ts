@@ -89,7 +89,8 @@ async function toldOf(
   early: Promise<Told | undefined> | undefined,
   setting: RunSetting,
 ): Promise<Told | undefined> {
-  const told = (await early) ?? (await tell(done, setting));
+  // What could not be told early is told now.
+  const told = (await early?.catch(() => undefined)) ?? (await tell(done, setting));
   if (told === undefined) await letGo(setting.broker, done.granted.lease);
   return told;
 }

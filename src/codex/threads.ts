@@ -39,8 +39,7 @@ export function watchThreads(home: string, onAllClosed: () => void): Threads {
     open.add(id);
     if (!own.includes(id)) own.push(id);
   };
-  const watcher: FSWatcher = watch(directory, { persistent: false }, (_event, name) => look(name));
-  watcher.on("error", () => {});
+  const watcher = watcherOf(directory, look);
   return {
     soFar: () => [...own],
     follows(started) {
@@ -48,10 +47,20 @@ export function watchThreads(home: string, onAllClosed: () => void): Threads {
       for (const name of readdirSync(directory)) look(name);
     },
     stop() {
-      watcher.close();
+      watcher?.close();
       return own.length > 0 || process.platform === "linux" || seen.size > 1 ? own : [...seen];
     },
   };
+}
+
+/** Undefined where the system has no more watches to give: Codex runs all the same, and only its start is looked at. */
+function watcherOf(directory: string, look: (name: string | null) => void): FSWatcher | undefined {
+  try {
+    const watcher = watch(directory, { persistent: false }, (_event, name) => look(name));
+    return watcher.on("error", () => {});
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether the process or a child of it has a file open whose path ends so. The `codex` of npm starts the real one. */

@@ -39,7 +39,13 @@ export class Confirmations {
     const open = this.#open.get(key);
     if (open !== undefined) return open;
     if (this.#open.size >= MOST_WAITING) return false;
-    const asked = this.#last.then(() => this.#run(question));
+    // Some failures of a start are thrown, others are told by an event.
+    const asked = this.#last
+      .then(() => this.#run(question))
+      .catch((error: unknown) => {
+        this.#warnOf(error);
+        return false;
+      });
     this.#last = asked;
     const answered = asked.then((isYes) => {
       this.#open.delete(key);
@@ -56,6 +62,12 @@ export class Confirmations {
     this.#answers.set(key, { isYes, untilMs: now + (isYes ? this.#confirm.rememberMs : NO_HOLDS_MS) });
   }
 
+  #warnOf(error: unknown): void {
+    const [program = ""] = this.#confirm.command;
+    const { code = "unknown error" } = error as NodeJS.ErrnoException;
+    this.#warn(`the program that asks for a yes, "${program}", cannot be run (${code})`);
+  }
+
   #run(question: Question): Promise<boolean> {
     const [program = "", ...args] = this.#confirm.command;
     return new Promise((resolve) => {
@@ -70,10 +82,8 @@ export class Confirmations {
         clearTimeout(overdue);
         resolve(isYes);
       };
-      child.once("error", (error: NodeJS.ErrnoException) => {
-        this.#warn(
-          `the program that asks for a yes, "${program}", cannot be run (${error.code ?? "unknown error"})`,
-        );
+      child.once("error", (error) => {
+        this.#warnOf(error);
         done(false);
       });
       child.once("exit", (code) => done(code === 0));

@@ -70,7 +70,9 @@ function asking(
   const confirmations = new Confirmations(confirm, () => clock.now().monoMs, warn);
   return (connection) => {
     const actor = actorOf(connection);
-    const { uid = "", program = "" } = actor;
+    const { uid = "" } = actor;
+    // A yes to a program that nobody knows is a yes to this connection alone.
+    const program = actor.program ?? `#${connection.number}`;
     return async ({ provider, model, profile, sessionId }: Request, waiting: Waiting) => {
       const question = { ...actor, provider, model, profile, sessionId };
       const asked = confirmations.ask(`${uid} ${program} ${provider}`, question);

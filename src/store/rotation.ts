@@ -178,7 +178,8 @@ function resealed(path: string, name: string, seals: Seals): Uint8Array | "unrea
     const { key, ...content } = readEnvelope(bytes, name, seals);
     return key === seals.newest.id ? undefined : writeEnvelope(content, name, seals);
   } catch (error) {
-    if (error instanceof Damage || error instanceof StoreError) return "unreadable";
+    // A file that the system does not give may be sound: its key must stay, so nothing is finished without it.
+    if (error instanceof Damage) return "unreadable";
     throw error;
   }
 }

@@ -1,10 +1,12 @@
 import {
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -440,6 +442,20 @@ describe("a rotation", () => {
     const { unreadable } = await rotateKey(directory, keysFrom(source));
     expect(unreadable).toEqual(["profiles/openai-codex%3ahome.json"]);
     expect(readFileSync(pathOf(HOME.id), "latin1")).toBe("{");
+  });
+
+  it("keeps the former key while a file is out of reach, and goes on when it is back", async () => {
+    const source = memoryKey(TEST_KEY);
+    await two({ keys: keysFrom(source) });
+    const away = join(scratch, "away.json");
+    renameSync(pathOf(HOME.id), away);
+    mkdirSync(pathOf(HOME.id));
+    await expect(rotateKey(directory, keysFrom(source))).rejects.toMatchObject({ code: "unreadable" });
+    expect(source.key).toEqual(TEST_KEY);
+    rmdirSync(pathOf(HOME.id));
+    renameSync(away, pathOf(HOME.id));
+    expect(await generations(await open({ keys: keysFrom(source) }))).toEqual({ [WORK.id]: 1, [HOME.id]: 1 });
+    expect(source.key).not.toEqual(TEST_KEY);
   });
 
   it("that could not put the new key in its place goes on with the next start, or the next rotation", async () => {

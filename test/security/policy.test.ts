@@ -89,8 +89,19 @@ describe("an endpoint with a limit", () => {
     await ci.release(first.lease.leaseId);
     await ci.acquire(KEY);
     expect((await refused(ci.acquire(KEY))).reason).toBe("ENDPOINT_LIMIT");
-    watch.cancel();
     expect(await peerAt(broker, "agent").acquire(KEY)).toBeTruthy();
+    watch.cancel();
+    // The broker hears of it in its own time.
+    await expect
+      .poll(
+        () =>
+          ci.acquire(KEY).then(
+            () => true,
+            () => false,
+          ),
+        { timeout: 5_000 },
+      )
+      .toBe(true);
   });
 });
 
