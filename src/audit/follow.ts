@@ -11,15 +11,21 @@ export async function* followAudit(
   signal: AbortSignal,
 ): AsyncGenerator<Line | Break> {
   let link = from;
+  // The last line is looked at again until another follows it.
+  const told = new Set<string>();
+  const isNews = ({ file, line }: Break) => told.size < told.add(`${file} ${line}`).size;
   while (!signal.aborted) {
+    let unread: Break | undefined;
     for await (const seen of readAudit(directory, link)) {
-      // A line that is being written is read again, whole.
-      if (seen.kind === "break" && seen.found.what === "unreadable") break;
-      if (seen.kind === "break") yield seen.found;
-      else {
+      if (unread !== undefined && isNews(unread)) yield unread;
+      unread = undefined;
+      if (seen.kind === "line") {
         link = { seq: seen.line.seq, hash: seen.line.hash };
         yield seen.line;
-      }
+      } else if (seen.found.what === "unreadable") {
+        // If nothing follows, it is being written, and is read again, whole.
+        unread = seen.found;
+      } else if (isNews(seen.found)) yield seen.found;
     }
     await sleep(LOOK_MS, undefined, { signal }).catch(() => {});
   }

@@ -33,17 +33,21 @@ type Seen =
 export async function* readAudit(directory: string, from: Link = FIRST_LINK): AsyncGenerator<Seen> {
   let link = from;
   let isFirst = from.seq === 0;
+  // What is wrong up to `from` was told to whoever read that far.
+  let isPast = from.seq > 0;
   for (const file of await auditFiles(directory, from.seq)) {
     let number = 0;
     for (const text of await linesOf(join(directory, file))) {
       number += 1;
       const read = readLine(text);
       if (typeof read === "string") {
+        if (isPast) continue;
         const what = read === "hash" ? "changed" : "unreadable";
         yield { kind: "break", found: { file, line: number, seq: seqIn(text) ?? link.seq, what } };
         if (read === "hash") link = { seq: seqIn(text) ?? link.seq, hash: hashIn(text) ?? link.hash };
         continue;
       }
+      isPast = read.seq < from.seq;
       if (read.seq <= from.seq) continue;
       // Rotation removes the oldest files, so the first line may follow one that is gone.
       const isNext = read.seq === link.seq + 1 && read.prev === link.hash;

@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { CURRENT } from "../../src/audit/files.ts";
+import { followAudit } from "../../src/audit/follow.ts";
+import { FIRST_LINK } from "../../src/audit/line.ts";
 import { AuditLog, type AuditOptions } from "../../src/audit/log.ts";
 import { readAudit, verifyAudit } from "../../src/audit/read.ts";
 import type { Deed } from "../../src/broker/audit.ts";
@@ -209,4 +211,25 @@ describe("the audit log", () => {
     await log.close();
     expect((await linesIn(directory)).at(-1)).toMatchObject({ action: "audit", outcome: "LOST", count: 5 });
   });
+});
+
+test("whoever follows hears of a line that is none once, and of every line after it", async () => {
+  const directory = await place();
+  const write = async (...numbers: number[]) => {
+    const { log } = opened(directory);
+    for (const n of numbers) log.note(deed(n), AT, false);
+    await log.close();
+  };
+  await write(1, 2);
+  await appendFile(join(directory, CURRENT), "no line\n");
+  await write(3);
+  const end = new AbortController();
+  const heard: string[] = [];
+  for await (const seen of followAudit(directory, FIRST_LINK, end.signal)) {
+    heard.push("what" in seen ? seen.what : (seen.profile ?? seen.outcome));
+    // The second look begins after the bad line.
+    if (heard.length === 5) await write(4);
+    if (heard.at(-1) === "xai:p4") end.abort();
+  }
+  expect(heard).toEqual(["xai:p1", "xai:p2", "unreadable", "DAMAGED_LINES_LEFT", "xai:p3", "xai:p4"]);
 });
