@@ -51,11 +51,12 @@ export async function use<T>(
   const call = { signal, timeoutMs };
   const course = new Course(calls, clock, request, call);
   signal?.throwIfAborted();
-  let granted = held(request) ?? (await calls.acquire(request, call));
+  const lent = held(request);
+  let granted = lent ?? (await calls.acquire(request, call));
   for (let number = 1; ; number += 1) {
     course.begin(granted.lease);
     const end = await run(callback, number, granted, signal);
-    const next = await course.next(granted.lease, end);
+    const next = await course.next(granted.lease, end, granted === lent);
     if (next === undefined) return end.give();
     end.drop();
     granted = next;
@@ -83,13 +84,13 @@ class Course {
   }
 
   /**
-   * Reports, and gives the credential of the next try. Undefined: there is none, and the callback's end
-   * counts. Rejects when waiting would take longer than the caller allows, or the signal says so.
+   * Reports, and gives the credential of the next try. A lease that is lent belongs to a live handle, which goes
+   * on with it. Undefined: there is none, and the callback's end counts. Rejects when waiting would take longer than the caller allows, or the signal says so.
    */
-  async next<T>(lease: Lease, end: End<T>): Promise<Acquired | undefined> {
+  async next<T>(lease: Lease, end: End<T>, isLent: boolean): Promise<Acquired | undefined> {
     const { report, isGood, mayRetry } = end;
     if (report === undefined) {
-      await this.#letGo(lease);
+      if (!isLent) await this.#letGo(lease);
       return undefined;
     }
     // What the provider said is worth more to the caller than trouble with the report of it.

@@ -7,6 +7,7 @@ import { copyDatabases, databasesPlace, makeDatabases } from "./databases.ts";
 import { LaunchError } from "./error.ts";
 import { linkUserHome, userHomeOf } from "./home.ts";
 import { hireJanitor } from "./janitor.ts";
+import { letGo } from "./lease.ts";
 import { keepsThreads, planOf } from "./plan.ts";
 import { homesRoot, makeHome, sweepHomes } from "./private-home.ts";
 import { codexArguments, codexEnvironment, findCodex } from "./program.ts";
@@ -99,7 +100,11 @@ async function runOnHome(
     const exact = await withThread(call, args, home, granted);
     const plan = planOf(readCall(exact), codexArguments(home), exact, failover);
     const ownEnv = { ...env, CODEX_HOME: home };
-    const code = await runToTheEnd(granted, { ...plan, broker, program, env: ownEnv, home, janitor, note });
+    const setting = { ...plan, broker, program, env: ownEnv, home, janitor, note };
+    const code = await runToTheEnd(granted, setting).catch(async (error: unknown) => {
+      await letGo(broker, granted.lease);
+      throw error;
+    });
     makesDatabases = code === 0 && !hasDatabases;
     return code;
   } finally {

@@ -61,15 +61,20 @@ function onMacos(calls: Native, fd: number): PeerCredentials | undefined {
   return pid === undefined ? who : { ...who, pid: int(pid, 0) };
 }
 
+/** The kernel has given a handle of a peer. */
+let hasHandles = false;
+
 /**
  * Runs `look` at the process of that number and gives what it found only if that was the peer for all the time: the
  * peer's own handle (Linux 6.5 and later) tells whether its process is gone, so that its number may be another's.
- * On older kernels `look` is believed.
+ * On older kernels, which gave no such handle yet, `look` is believed; others give none for a peer that is gone.
  */
 export function whilePeerLives<T>(fd: number, pid: number, look: () => T): T | undefined {
   const calls = native();
   const handle = calls && option(calls, fd, SOL_SOCKET, SO_PEERPIDFD, 4);
-  if (calls === undefined || handle === undefined) return look();
+  if (calls === undefined) return look();
+  if (handle === undefined) return hasHandles ? undefined : look();
+  hasHandles = true;
   const pidfd = int(handle, 0);
   try {
     const found = look();

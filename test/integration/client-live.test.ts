@@ -267,3 +267,19 @@ test("use asks for a credential of its own in place of a trial, and for other op
   expect(await serving({ model: "m" })).toBe("p:a");
   expect(await serving({ suspectGeneration: 1 })).toBe("p:a");
 });
+
+test("use gives back no lease that an open handle goes on with", async () => {
+  const broker = await fakeBroker();
+  broker.state = { granted: granted("p:a") };
+  const agent = await clientOf(broker.path);
+  const handle = await agent.live("p");
+  const bug = new TypeError("x is not a function");
+  const failing = agent.use("p", {}, () => {
+    throw bug;
+  });
+  await expect(failing).rejects.toBe(bug);
+  expect(broker.asked.AcquireCredential).toBeUndefined();
+  expect(broker.asked.ReleaseLease).toBeUndefined();
+  await handle[Symbol.asyncDispose]();
+  expect(broker.asked.ReleaseLease).toEqual([{ leaseId: "lease-p:a-1" }]);
+});
