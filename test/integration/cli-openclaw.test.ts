@@ -53,7 +53,8 @@ test("setup writes nothing unless told to, and says what is wrong with its argum
     route: "secrets",
     patch: { models: { providers: { anthropic: { apiKey: { id: "anthropic:work" } } } } },
   });
-  expect(await readdir(cli.home)).toEqual(["user"]);
+  // Node keeps there what it compiled, from version 22 on.
+  expect((await readdir(cli.home)).filter((name) => name !== "cache")).toEqual(["user"]);
   for (const args of ["nowhere", "codex --provider a", "secrets --provider a@b", "codex --write --undo"])
     expect((await cli(`openclaw setup ${args}`)).code).toBe(64);
   const missing = await cli("openclaw setup codex --write --json", { env: { PATH: "/nowhere" } });
