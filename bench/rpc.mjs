@@ -34,7 +34,7 @@ const answer = await call(one, "AcquireCredential", { provider: "bench-3", model
 one.close();
 const { socket, bare } = await startBare(home, answer);
 const jsonSocket = join(home, "json.sock");
-await startProgram(here("./json-server.mjs"), [jsonSocket, JSON.stringify(answer)]);
+await startProgram(here("./json-server.mjs"), [jsonSocket], JSON.stringify(answer));
 const file = join(home, "auth.json");
 writeFileSync(
   file,

@@ -21,11 +21,9 @@ export function temporaryHome() {
 }
 
 /** Starts a program and resolves with it when it prints `ready` on a line of its own. */
-export function startProgram(file, args = [], env = {}) {
-  const child = spawn(process.execPath, [file, ...args], {
-    env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+export function startProgram(file, args, input) {
+  const child = spawn(process.execPath, [file, ...args], { stdio: ["pipe", "pipe", "inherit"] });
+  child.stdin.end(input);
   process.once("exit", () => child.kill("SIGKILL"));
   return new Promise((resolve, reject) => {
     child.once("exit", (code) => reject(new Error(`${file} ended with ${code}`)));
@@ -79,7 +77,7 @@ export function stop(child) {
 /** A bare server in a process of its own that sends one answer. */
 export async function startBare(home, answer) {
   const socket = join(home, "bare.sock");
-  return { socket, bare: await startProgram(BARE, [socket, JSON.stringify(answer)]) };
+  return { socket, bare: await startProgram(BARE, [socket], JSON.stringify(answer)) };
 }
 
 export function bareClient(socket) {
