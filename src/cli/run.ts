@@ -10,8 +10,8 @@ import { runChild } from "./run-child.ts";
 
 const EXAMPLE = `
 The program finds the credential under the names in use for the provider (OPENAI_API_KEY and
-OPENAI_BASE_URL, ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN, GEMINI_API_KEY, else <PROVIDER>_API_KEY, or
-as "env" in config.json says), and AUTH_BROKER_PROFILE and AUTH_BROKER_LEASE. Its exit code is passed
+OPENAI_BASE_URL, ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN with ANTHROPIC_BETAS, GEMINI_API_KEY and for a login
+GOOGLE_CLOUD_ACCESS_TOKEN, else <PROVIDER>_API_KEY, or as "env" in config.json says), and AUTH_BROKER_PROFILE and AUTH_BROKER_LEASE. Its exit code is passed
 on: 128+n after a signal, 126 if it cannot be run, 127 if there is no such program.
 
 Example:
@@ -57,9 +57,19 @@ function environment(
   secret: string,
 ): NodeJS.ProcessEnv {
   const { [names.token]: _token, [names.apiKey]: _apiKey, ...env } = process.env;
+  const isKey = credential.apiKey !== undefined;
   return {
     ...env,
-    [credential.apiKey === undefined ? names.token : names.apiKey]: secret,
+    [isKey ? names.apiKey : names.token]: secret,
+    ...(names.login !== undefined && !isKey && { [names.login.token]: secret, [names.login.flag]: "true" }),
     ...(names.baseUrl !== undefined && credential.baseUrl !== "" && { [names.baseUrl]: credential.baseUrl }),
+    ...(names.betas !== undefined && withBetas(names.betas, credential.headers)),
   };
+}
+
+/** Adds what the credential needs to what is there already. */
+function withBetas(name: string, { "anthropic-beta": needed }: Readonly<Record<string, string>>) {
+  const there = process.env[name];
+  if (needed === undefined) return {};
+  return { [name]: there === undefined || there === "" ? needed : `${there},${needed}` };
 }

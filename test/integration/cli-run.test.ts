@@ -43,12 +43,15 @@ describe("a program finds the credential under the names in use for the provider
     const { broker, cli } = await withLogins();
     const inherited = { ANTHROPIC_API_KEY: "sk-FAKE-other", ANTHROPIC_AUTH_TOKEN: "tok-FAKE-other" };
     const login = await environment(cli, "anthropic", inherited);
-    expect(login).toMatchObject({ ANTHROPIC_AUTH_TOKEN: "at-FAKE-o" });
+    expect(login).toMatchObject({ ANTHROPIC_AUTH_TOKEN: "at-FAKE-o", ANTHROPIC_BETAS: "oauth-2025-04-20" });
     expect(login).not.toHaveProperty("ANTHROPIC_API_KEY");
+    const mine = await environment(cli, "anthropic", { ANTHROPIC_BETAS: "mine-2026-01-01" });
+    expect(mine).toMatchObject({ ANTHROPIC_BETAS: "mine-2026-01-01,oauth-2025-04-20" });
     await broker.putKey("anthropic:k");
     const key = await environment(cli, "anthropic --kind api_key --profile anthropic:k", inherited);
     expect(key).toMatchObject({ ANTHROPIC_API_KEY: "sk-FAKE-k" });
     expect(key).not.toHaveProperty("ANTHROPIC_AUTH_TOKEN");
+    expect(key).not.toHaveProperty("ANTHROPIC_BETAS");
   });
 
   test("keys, Gemini, and a provider that nobody knows names for", async () => {
@@ -56,7 +59,11 @@ describe("a program finds the credential under the names in use for the provider
     await broker.put("google-gemini-cli:g");
     await broker.putKey("my-company.eu:m");
     expect(await environment(cli, "openai-api")).toMatchObject({ OPENAI_API_KEY: "sk-FAKE-k" });
-    expect(await environment(cli, "google-gemini-cli")).toMatchObject({ GEMINI_API_KEY: "at-FAKE-g" });
+    expect(await environment(cli, "google-gemini-cli")).toMatchObject({
+      GEMINI_API_KEY: "at-FAKE-g",
+      GOOGLE_CLOUD_ACCESS_TOKEN: "at-FAKE-g",
+      GOOGLE_GENAI_USE_GCA: "true",
+    });
     expect(await environment(cli, "my-company.eu")).toMatchObject({ MY_COMPANY_EU_API_KEY: "sk-FAKE-m" });
   });
 

@@ -12,7 +12,7 @@ import { startOnTerminal } from "./terminal.ts";
 const ROOT = resolve(import.meta.dirname, "../..");
 const MAIN = join(ROOT, "bin/auth-broker.js");
 export const DROP_IN = join(ROOT, "bin/auth-broker-codex.js");
-const RELAY = join(import.meta.dirname, "loopback-relay.mjs");
+export const RELAY = join(import.meta.dirname, "loopback-relay.mjs");
 /** Where private homes are made. */
 export const HOMES = `/dev/shm/auth-broker-${process.geteuid?.()}`;
 /** On a terminal that has a size. */

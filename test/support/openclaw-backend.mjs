@@ -38,7 +38,7 @@ export async function startOpenclawBackend({ socket, port = 0 } = {}) {
     },
   };
   const server = createServer(async (req, res) => {
-    const [, format] = FORMATS.find(([path]) => path.test(req.url ?? "")) ?? [];
+    const [, format] = FORMATS.find(([path]) => path.test(req.url?.split("?")[0] ?? "")) ?? [];
     if (format === undefined) return void res.writeHead(404).end("{}");
     const request = describe(req, format, await json(req));
     requests.push(request);
