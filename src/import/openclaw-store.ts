@@ -26,12 +26,16 @@ export function storeEntries(value: unknown, path: string): readonly OpenclawEnt
   return Object.entries(profiles).map(([id, entry]) => ({ id, value: entry }));
 }
 
-/** The same document with every entry changed. Throws `ImportError` as `storeEntries` does. */
+/**
+ * The same document with every entry changed. A database without one is that of an agent that has no logins of
+ * its own. Throws `ImportError` as `storeEntries` does.
+ */
 export function mapEntries(
   value: unknown,
   path: string,
   change: (entry: OpenclawEntry) => unknown,
 ): JsonObject {
+  if (value === undefined) return {};
   const file = objectOf(value) ?? {};
   const changed = storeEntries(value, path).map((entry) => [entry, change(entry)] as const);
   if ("profiles" in file)

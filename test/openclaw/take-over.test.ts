@@ -1,11 +1,13 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { HOUR } from "../support/broker-world.ts";
 import { codexWorld, hasNamespaces, tokens } from "../support/codex-world.ts";
+import { startOpenclawBackend } from "../support/openclaw-backend.mjs";
 import { SEED_PROFILES, writeOpenclawHome } from "../support/openclaw-home.ts";
 import { type OpenclawPlace, openclawPlace, serve } from "../support/openclaw-place.ts";
 import { type OpenclawProgram, openclawProgram } from "../support/openclaw-program.mjs";
+import { wayOut } from "../support/way-out.ts";
 
 const EXEC = ["exec", "--skip-git-repo-check", "-s", "danger-full-access", "hello"];
 
@@ -103,6 +105,31 @@ describe.skipIf(!(await hasNamespaces()))("taking over from the real OpenClaw", 
     }
   });
 
+  test("its agents answer with the access tokens that it keeps, as before", {
+    timeout: 600_000,
+  }, async () => {
+    const place = await openclawPlace(program);
+    await writeOpenclawHome(place.home, { solenne: "copy" });
+    await place.openclaw("doctor --fix --non-interactive");
+    const socket = join(place.home, "backend.sock");
+    const backend = await startOpenclawBackend({ socket });
+    onTestFinished(() => backend.close());
+    const baseUrl = `http://127.0.0.1:${await wayOut(place.network, socket)}/v1`;
+    await writeFile(join(place.home, ".openclaw/openclaw.json"), ownRoute(baseUrl, place.home));
+    const ask = async (agent: string) => {
+      const stdout = await place.openclaw(`agent --local --agent ${agent} --message hi --json`);
+      expect(JSON.parse(stdout).payloads[0].text).toBe("hello from outlook");
+      return backend.requests.at(-1)?.token;
+    };
+    const before = [await ask("main"), await ask("solenne")];
+    await serve(place);
+    const taken = await place.cli("import openclaw --take-over");
+    expect(taken, taken.stderr).toMatchObject({ code: 0 });
+    expect([await ask("main"), await ask("solenne")]).toEqual(before);
+    expect(await place.cli("import openclaw --undo")).toMatchObject({ code: 0 });
+    expect([await ask("main"), await ask("solenne")]).toEqual(before);
+  });
+
   test("while its gateway runs nothing is taken, and the command names the process", {
     timeout: 600_000,
   }, async () => {
@@ -122,3 +149,25 @@ describe.skipIf(!(await hasNamespaces()))("taking over from the real OpenClaw", 
     expect(JSON.parse((await place.cli("profiles list --json")).stdout).profiles).toEqual([]);
   });
 });
+
+/** OpenClaw asks the backend of the test under its own logins for ChatGPT. */
+function ownRoute(baseUrl: string, home: string): string {
+  const model = "gpt-5.6-terra";
+  const openai = { baseUrl, api: "openai-chatgpt-responses", models: [{ id: model, name: model }] };
+  return JSON.stringify({
+    auth: { order: { openai: SEED_PROFILES.map((id) => id.replace("openai-codex:", "openai:")) } },
+    models: { mode: "merge", providers: { openai } },
+    plugins: { slots: { memory: "none" } },
+    agents: {
+      ownership: "explicit",
+      defaults: {
+        systemAgent: { agentId: "main" },
+        workspace: join(home, "work"),
+        skipBootstrap: true,
+        model: { primary: `openai/${model}` },
+        models: { [`openai/${model}`]: { agentRuntime: { id: "openclaw" }, params: { transport: "sse" } } },
+      },
+      entries: { main: {}, solenne: {} },
+    },
+  });
+}

@@ -40,7 +40,8 @@ export async function startOpenclawBackend({ socket, port = 0 } = {}) {
   const server = createServer(async (req, res) => {
     const [, format] = FORMATS.find(([path]) => path.test(req.url?.split("?")[0] ?? "")) ?? [];
     if (format === undefined) return void res.writeHead(404).end("{}");
-    const request = describe(req, format, await json(req));
+    // For ChatGPT OpenClaw compresses (zstd), which not every Node can read.
+    const request = describe(req, format, await json(req).catch(() => ({})));
     requests.push(request);
     const answer = refused.has(request.token) || request.account === "" ? DEAD : await backend.model(request);
     request.status = answer.status ?? 200;
@@ -48,6 +49,8 @@ export async function startOpenclawBackend({ socket, port = 0 } = {}) {
     waiters.clear();
     send(res, request, answer);
   });
+  // OpenClaw asks ChatGPT over a WebSocket first.
+  server.on("upgrade", (_request, connection) => connection.end("HTTP/1.1 426 Upgrade Required\r\n\r\n"));
   server.listen(socket ?? { host: "127.0.0.1", port });
   await once(server, "listening");
   return backend;
@@ -88,8 +91,9 @@ function describe(req, format, body) {
     format,
     headers: req.headers,
     token,
-    // `at-FAKE-a`, `sk-FAKE-a`, and after a refresh `at-FAKE-a-2`: account a.
-    account: /FAKE-([a-z]+)/.exec(token)?.[1] ?? "",
+    // `at-FAKE-a`, `sk-FAKE-a`, and after a refresh `at-FAKE-a-2`: account a. A JWT does not tell.
+    account:
+      (/FAKE-([a-z]+)/.exec(token) ?? /acct-([a-z]+)/.exec(req.headers["chatgpt-account-id"]))?.[1] ?? "",
     model: body.model,
     body,
     status: 0,
