@@ -7,7 +7,7 @@ import { authbroker } from "../dist/openclaw-plugin/provider.js";
 import { call, client, quantile, show, startBroker, temporaryHome } from "./world.mjs";
 
 const REQUESTS = 500;
-const MODEL = { id: "gpt-5.4", api: "openai-responses", provider: "authbroker", baseUrl: "" };
+const MODEL = { id: "gpt-5.6-terra", api: "openai-responses", provider: "authbroker", baseUrl: "" };
 const DONE = { type: "done", message: { stopReason: "stop" } };
 
 const home = temporaryHome();

@@ -9,7 +9,7 @@ import { connect } from "../dist/client/index.js";
  *   agent.mjs watch         tells which profile it may use, at each change, until it is ended
  */
 // One of the demo's tokens lives for a few seconds only: the usual minute of validity would be out of reach.
-const WANTED = { provider: "openai-codex", model: "gpt-5.4", minValidFor: "1s" };
+const WANTED = { provider: "openai-codex", model: "gpt-5.6-terra", minValidFor: "1s" };
 
 const print = (value) => void process.stdout.write(`${JSON.stringify(value)}\n`);
 

@@ -9,7 +9,7 @@ const EXAMPLE = `
 Without --json the credential itself is not shown.
 
 Example:
-  $ auth-broker acquire openai-codex --model gpt-5.4 --session review-17 --json`;
+  $ auth-broker acquire openai-codex --model gpt-5.6-terra --session review-17 --json`;
 
 export function defineAcquire(command: Command): void {
   waitOption(wishOptions(command.argument("<provider>", "such as openai-codex")))

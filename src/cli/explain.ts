@@ -18,7 +18,7 @@ const EXAMPLE = `
 Changes nothing. Number 1 is what an acquire would give now.
 
 Example:
-  $ auth-broker explain openai-codex --model gpt-5.4`;
+  $ auth-broker explain openai-codex --model gpt-5.6-terra`;
 
 export function defineExplain(command: Command): void {
   wishOptions(command.argument("<provider>", "such as openai-codex"))

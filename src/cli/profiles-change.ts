@@ -65,7 +65,7 @@ export function defineChanges(profiles: Command): void {
     name: "clear-cooldown",
     description: "end a profile's cooldowns before their time; without a model also a block",
     method: "ClearCooldown",
-    example: "clear-cooldown openai-codex:work --model gpt-5.4",
+    example: "clear-cooldown openai-codex:work --model gpt-5.6-terra",
   })
     .option("--model <name>", "only those of this model")
     .action((profile: string, { model = "" }: { model?: string }, command: Command) =>

@@ -15,7 +15,7 @@ With a provider: which profile serves, at once and at every change; tokens are s
 Without: the state of all profiles. Runs until it is ended or the broker goes.
 
 Example:
-  $ auth-broker watch openai-codex --model gpt-5.4`;
+  $ auth-broker watch openai-codex --model gpt-5.6-terra`;
 
 export function defineWatch(command: Command): void {
   wishOptions(command.argument("[provider]", "such as openai-codex"))

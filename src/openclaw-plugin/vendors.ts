@@ -21,7 +21,7 @@ export const ROUTES: readonly Route[] = [
     label: "ChatGPT accounts",
     api: "openai-responses",
     baseUrl: "https://chatgpt.com/backend-api/codex",
-    model: "gpt-5.4",
+    model: "gpt-5.6-terra",
     // It takes the system prompt as `instructions` and keeps no conversation.
     compat: { supportsInstructions: true, supportsStore: true },
   },
@@ -30,14 +30,14 @@ export const ROUTES: readonly Route[] = [
     label: "OpenAI API keys",
     api: "openai-responses",
     baseUrl: "https://api.openai.com/v1",
-    model: "gpt-5.4",
+    model: "gpt-5.6-terra",
   },
   {
     provider: "anthropic",
     label: "Anthropic API keys",
     api: "anthropic-messages",
     baseUrl: "https://api.anthropic.com",
-    model: "claude-sonnet-4-5",
+    model: "claude-sonnet-5",
   },
   {
     provider: "openrouter",

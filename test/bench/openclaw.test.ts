@@ -8,7 +8,7 @@ const MINUTE_MS = 60_000;
 const AGENTS = ["main", "solenne", "c", "d", "e", "f", "g", "h"];
 /** A usage limit makes OpenClaw rotate at once; after this it asks the same account up to ten times. */
 const SHORT = refuses(429, { type: "rate_limit_error", message: "Rate limit reached." });
-const MODEL = { id: "gpt-5.4", name: "gpt-5.4" };
+const MODEL = { id: "gpt-5.6-terra", name: "gpt-5.6-terra" };
 /** OpenClaw alone needs two minutes for its own rotation. */
 const LONG = 30 * MINUTE_MS;
 
@@ -24,7 +24,7 @@ test.skipIf(!(await hasNamespaces()))(
       defaults: {
         systemAgent: { agentId: "main" },
         skipBootstrap: true,
-        model: { primary: "authbroker/gpt-5.4" },
+        model: { primary: "authbroker/gpt-5.6-terra" },
       },
       entries: Object.fromEntries(AGENTS.map((agent) => [agent, {}])),
     };
@@ -49,7 +49,7 @@ test.skipIf(!(await hasNamespaces()))(
     ] as const;
     for (const [kind, answer, alone] of cases) {
       figures[`${kind}, plugin`] = await failover(w, {}, answer);
-      figures[`${kind}, OpenClaw alone`] = await failover(w, { model: `${alone}/gpt-5.4` }, answer);
+      figures[`${kind}, OpenClaw alone`] = await failover(w, { model: `${alone}/gpt-5.6-terra` }, answer);
       await w.broker.clear("openai-codex:a");
       await w.broker.clear("openai-codex:b");
     }

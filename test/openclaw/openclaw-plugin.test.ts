@@ -46,7 +46,7 @@ describe.skipIf(!(await hasNamespaces()) || !hasTerminal)(
     test("the login makes a handle and a model, and OpenClaw keeps no token of an account", async () => {
       expect(shown).toContain("Auth profile: authbroker:pool (authbroker/token)");
       const config = await w.readConfig();
-      expect(config.plugins.entries.authbroker.config.models["gpt-5.4"]).toEqual({
+      expect(config.plugins.entries.authbroker.config.models["gpt-5.6-terra"]).toEqual({
         provider: "openai-codex",
       });
       const reply = await w.ask("main", "hi");
@@ -126,7 +126,12 @@ describe.skipIf(!(await hasNamespaces()) || !hasTerminal)(
       const from = w.backend.requests.length;
       expect(await w.ask("careful", "hi")).toMatchObject({ status: 200, text: "by the next model" });
       const asked = w.backend.requests.slice(from).map(({ model, account }) => `${model} ${account}`);
-      expect(asked).toEqual(["gpt-5.4 a", "gpt-5.4 b", "gpt-5.4 c", expect.stringMatching(/^chat /)]);
+      expect(asked).toEqual([
+        "gpt-5.6-terra a",
+        "gpt-5.6-terra b",
+        "gpt-5.6-terra c",
+        expect.stringMatching(/^chat /),
+      ]);
     });
 
     test("OpenClaw shows how many accounts are left", async () => {
@@ -244,7 +249,7 @@ async function addModels(): Promise<void> {
     claude: { provider: "anthropic" },
     chat: { provider: "openrouter" },
   });
-  agents.entries.careful = { model: { primary: "authbroker/gpt-5.4", fallbacks: ["authbroker/chat"] } };
+  agents.entries.careful = { model: { primary: "authbroker/gpt-5.6-terra", fallbacks: ["authbroker/chat"] } };
   await w.configure({ ...rest, models, plugins, agents });
 }
 

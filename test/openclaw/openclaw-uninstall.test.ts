@@ -97,7 +97,7 @@ async function withOwnLogin(program: OpenclawProgram) {
     async forgetModel() {
       for (const path of ["models.providers.authbroker", "plugins.entries.authbroker"])
         await place.openclaw(`config unset ${path}`);
-      await place.openclaw('config unset agents.defaults.models["authbroker/gpt-5.4"]');
+      await place.openclaw('config unset agents.defaults.models["authbroker/gpt-5.6-terra"]');
       await place.openclaw("config set agents.defaults.model.primary own/m");
     },
     /** All that OpenClaw keeps of settings, plugins and logins, but for times. */
