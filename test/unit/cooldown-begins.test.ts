@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { type Failing, struck } from "../../src/domain/cooldown.ts";
 import type { Outcome } from "../../src/domain/outcome.ts";
-import type { Cooldown, Profile } from "../../src/domain/profile.ts";
+import type { Profile } from "../../src/domain/profile.ts";
 import { DEFAULT_SETTINGS } from "../../src/domain/settings.ts";
 import { after, type Now } from "../../src/domain/time.ts";
 import { FIXED_NOW as NOW, profileWith } from "../support/arbitrary.ts";
+import { limit, of, strikes } from "../support/cooldowns.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -19,24 +20,6 @@ const failing = (outcome: Outcome, part: Partial<Failing> = {}): Failing => ({
 });
 const hit = (profile: Profile, outcome: Outcome, part: Partial<Failing> = {}, now: Now = NOW) =>
   struck(profile, failing(outcome, part), now, DEFAULT_SETTINGS);
-const limit = (ms: number, part: Partial<Cooldown> = {}): Cooldown => ({
-  model: "",
-  outcome: "USAGE_LIMIT",
-  source: "GUESS",
-  setAtMs: NOW.wallMs,
-  until: after(NOW, ms),
-  halfOpen: true,
-  ...part,
-});
-const strikes = (outcome: Outcome, count: number, part: { model?: string; lastAtMs?: number } = {}) => ({
-  model: "",
-  outcome,
-  count,
-  lastAtMs: NOW.wallMs - HOUR,
-  ...part,
-});
-const of = (...cooldowns: Cooldown[]) => profileWith({ cooldowns });
-
 describe("a guess", () => {
   test.each<[Outcome, number, number, boolean]>([
     ["RATE_LIMIT", 1, 30 * SECOND, false],

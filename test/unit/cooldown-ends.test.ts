@@ -8,34 +8,16 @@ import {
   succeeded,
   trialEnded,
 } from "../../src/domain/cooldown.ts";
-import type { Outcome } from "../../src/domain/outcome.ts";
-import type { Cooldown, Profile } from "../../src/domain/profile.ts";
+import type { Profile } from "../../src/domain/profile.ts";
 import { DEFAULT_SETTINGS } from "../../src/domain/settings.ts";
 import { after } from "../../src/domain/time.ts";
 import { FIXED_NOW as NOW, profileWith } from "../support/arbitrary.ts";
+import { limit, of, strikes } from "../support/cooldowns.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-
-const limit = (ms: number, part: Partial<Cooldown> = {}): Cooldown => ({
-  model: "",
-  outcome: "USAGE_LIMIT",
-  source: "GUESS",
-  setAtMs: NOW.wallMs,
-  until: after(NOW, ms),
-  halfOpen: true,
-  ...part,
-});
-const strikes = (outcome: Outcome, count: number, part: { model?: string; lastAtMs?: number } = {}) => ({
-  model: "",
-  outcome,
-  count,
-  lastAtMs: NOW.wallMs - HOUR,
-  ...part,
-});
-const of = (...cooldowns: Cooldown[]) => profileWith({ cooldowns });
 
 describe("what keeps a model away", () => {
   const own = limit(MINUTE, { model: "m" });

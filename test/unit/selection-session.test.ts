@@ -3,6 +3,7 @@ import type { Profile } from "../../src/domain/profile.ts";
 import { select } from "../../src/domain/selection.ts";
 import { after } from "../../src/domain/time.ts";
 import { apiKeyGrantWith, FIXED_NOW as NOW, oauthGrantWith } from "../support/arbitrary.ts";
+import { chosen } from "../support/chosen.ts";
 import {
   type Asked,
   at,
@@ -14,19 +15,6 @@ import {
   situation,
   stale,
 } from "../support/situation.ts";
-
-/** `use x:a ORDER`, and what becomes of the session; `none` with the verdicts; as short texts. */
-function chosen(asked: Asked): string {
-  const choice = select(...situation(asked));
-  if (choice.kind === "none") {
-    const why = choice.ranked.map(({ seat, verdict }) => `${seat.profile.id} ${verdict.kind}`);
-    return `none [${why.join()}]${choice.stayed === undefined ? "" : ` stayed ${choice.stayed}`}`;
-  }
-  const what = `${choice.kind} ${choice.profile.id} ${choice.reason}`;
-  if (choice.kind === "refresh") return choice.isHome ? `${what} home` : what;
-  const { home, lentTo } = choice.session ?? {};
-  return `${what} → ${home}${lentTo === undefined ? "" : ` lent ${lentTo}`}`;
-}
 
 describe("a conversation", () => {
   const manual = { failover: "manual" } as const;

@@ -1,19 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { select } from "../../src/domain/selection.ts";
-import { type Asked, cooling, corrupt, key, login, situation, stale } from "../support/situation.ts";
-
-/** `use x:a ORDER`, and what becomes of the session; `none` with the verdicts; as short texts. */
-function chosen(asked: Asked): string {
-  const choice = select(...situation(asked));
-  if (choice.kind === "none") {
-    const why = choice.ranked.map(({ seat, verdict }) => `${seat.profile.id} ${verdict.kind}`);
-    return `none [${why.join()}]${choice.stayed === undefined ? "" : ` stayed ${choice.stayed}`}`;
-  }
-  const what = `${choice.kind} ${choice.profile.id} ${choice.reason}`;
-  if (choice.kind === "refresh") return choice.isHome ? `${what} home` : what;
-  const { home, lentTo } = choice.session ?? {};
-  return `${what} → ${home}${lentTo === undefined ? "" : ` lent ${lentTo}`}`;
-}
+import { chosen } from "../support/chosen.ts";
+import { type Asked, cooling, corrupt, key, login, stale } from "../support/situation.ts";
 
 describe("a request without a session", () => {
   test.each<[string, Asked, string]>([
