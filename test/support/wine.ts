@@ -54,6 +54,8 @@ export class Wine {
       USER: "tester",
       TZ: "UTC",
       WINEPREFIX: join(home, "prefix"),
+      // Where its server has its socket.
+      TMPDIR: home,
       WINEDEBUG: "-all",
       // It would offer to install them.
       WINEDLLOVERRIDES: "mscoree,mshtml=",
