@@ -15,6 +15,7 @@ export default defineConfig({
       project("openclaw", 120_000),
       project("fault", 600_000),
       project("security", 120_000),
+      project("windows", 120_000),
       project("bench", 120_000),
     ],
   },

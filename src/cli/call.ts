@@ -1,6 +1,7 @@
 import { lstatSync } from "node:fs";
-import { type ClientReadableStream, credentials, type ServiceError } from "@grpc/grpc-js";
+import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
 import { type Address, addressText, grpcTarget } from "../endpoint/address.ts";
+import { channelCredentials } from "../endpoint/pipe-owner.ts";
 import { probe } from "../endpoint/probe.ts";
 import { exitCodeOf } from "../rpc/exit.ts";
 import { toJson } from "../rpc/json.ts";
@@ -35,7 +36,7 @@ export async function dial(service: Asked): Promise<Line> {
   const address = addressOf(service);
   await mustAnswer(address);
   const Client = clientConstructor(SERVICES[service]);
-  const client = new Client(grpcTarget(address), credentials.createInsecure());
+  const client = new Client(grpcTarget(address), channelCredentials(address));
   const method = (name: string) => {
     const found = client[name];
     if (found === undefined) throw new TypeError(`${service} has no method ${name}`);
@@ -95,7 +96,10 @@ async function mustAnswer(address: Address): Promise<void> {
       throw new CommandError(69, message, { help: START });
     case "denied":
       throw new CommandError(77, message, {
-        help: "run this as that user, or let the broker's operator add an endpoint",
+        help:
+          address.kind === "pipe"
+            ? "start a broker of your own; if it says the same, use other names: AUTH_BROKER_SOCKET, AUTH_BROKER_ADMIN_SOCKET"
+            : "run this as that user, or let the broker's operator add an endpoint",
       });
     case "not_a_socket":
       throw new CommandError(69, message, { help: "move it away, or look at AUTH_BROKER_SOCKET" });

@@ -17,7 +17,11 @@ export function cleanEnvironment(env: Environment): Environment | undefined {
   const preloads = PRELOADS.filter((name) => env[name]);
   if (kept.length === options.length && preloads.length === 0) return undefined;
   const clean: Record<string, string | undefined> = { ...env, [ENDS_WITH_STARTER]: "1" };
-  for (const name of [...PRELOADS, "NODE_OPTIONS"]) delete clean[name];
+  // Windows takes any case, and a copy of its environment keeps the one that was set.
+  const foreign = Object.keys(clean).filter((name) =>
+    [...PRELOADS, "NODE_OPTIONS"].includes(name.toUpperCase()),
+  );
+  for (const name of foreign) delete clean[name];
   return kept.length === 0 ? clean : { ...clean, NODE_OPTIONS: kept.join(" ") };
 }
 

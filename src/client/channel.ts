@@ -3,12 +3,12 @@ import {
   Client,
   type ClientReadableStream,
   connectivityState,
-  credentials,
   Metadata,
   type MethodDefinition,
   type ServiceError,
 } from "@grpc/grpc-js";
 import { type Address, addressText, grpcTarget } from "../endpoint/address.ts";
+import { channelCredentials } from "../endpoint/pipe-owner.ts";
 import { type Probe, probe } from "../endpoint/probe.ts";
 import { type Message, SERVICES, serviceDefinition } from "../rpc/schema.ts";
 import { BrokerError, callError, closedError, connectionError, forbiddenError, isPassing } from "./error.ts";
@@ -48,7 +48,7 @@ export class Channel {
   constructor(address: Address, clock: Clock) {
     this.#address = address;
     this.#clock = clock;
-    this.#client = new Client(grpcTarget(address), credentials.createInsecure(), OPTIONS);
+    this.#client = new Client(grpcTarget(address), channelCredentials(address), OPTIONS);
   }
 
   get isClosed(): boolean {

@@ -3,9 +3,10 @@ import { once } from "node:events";
 import { chmodSync, lstatSync, renameSync, unlinkSync } from "node:fs";
 import type { Server } from "node:net";
 import { dirname, join } from "node:path";
-import { pathLimit } from "./address.ts";
+import { type Address, pathLimit, socketPath } from "./address.ts";
 import { EndpointError, errorCode } from "./error.ts";
 import { asEndpointError } from "./path-check.ts";
+import { foreignOwner } from "./pipe-owner.ts";
 import type { SocketMode } from "./policy.ts";
 
 /** Which file a bound socket is, whatever its name. */
@@ -50,17 +51,35 @@ export async function bind(
 }
 
 /**
- * Listens on a Windows pipe, which has neither file nor umask and goes with its process. Rejects
- * with `EndpointError`, exit 75 if another process has it. Not run on Windows; read only.
+ * Listens on a Windows pipe, which has neither file nor umask and goes with its process, and leaves it to our user
+ * alone, if koffi is there. Rejects with `EndpointError`: exit 75 if a broker of ours has it, 78 if another user does.
  */
-export async function bindPipe(server: Server, path: string): Promise<void> {
+export async function bindPipe(server: Server, address: Address & { readonly kind: "pipe" }): Promise<void> {
+  const path = socketPath(address);
   server.listen({ path, exclusive: true });
   try {
     await once(server, "listening");
   } catch (error) {
     if (errorCode(error) !== "EADDRINUSE") throw asEndpointError(error, path);
+    refuseForeign(await foreignOwner(address).catch(() => undefined));
     throw new EndpointError(75, `a broker is already listening at ${path}`);
   }
+  const { restrictPipe } = await import("../system/pipe.ts");
+  try {
+    // libuv asks for a name that nobody has (FILE_FLAG_FIRST_PIPE_INSTANCE), which Wine 8 does not heed; and there
+    // a pipe has no owner before it has an access list.
+    await restrictPipe(path);
+    refuseForeign(await foreignOwner(address));
+  } catch (error) {
+    server.close();
+    if (error instanceof EndpointError) throw error;
+    throw new EndpointError(78, (error as Error).message, { cause: error });
+  }
+}
+
+function refuseForeign(foreign: string | undefined): void {
+  if (foreign !== undefined)
+    throw new EndpointError(78, `${foreign}; set AUTH_BROKER_SOCKET or AUTH_BROKER_HOME`);
 }
 
 function publish(privatePath: string, path: string, mode: SocketMode): SocketFile {

@@ -1,6 +1,6 @@
 import { createServer, type Socket } from "node:net";
 import { type Server as GrpcServer, ServerCredentials } from "@grpc/grpc-js";
-import { type Address, checkAddress, socketPath } from "./address.ts";
+import { type Address, checkAddress } from "./address.ts";
 import { adopt } from "./adopt.ts";
 import { bind, bindPipe, release } from "./bind.ts";
 import { claim } from "./claim.ts";
@@ -98,10 +98,11 @@ async function open(
     await adopt(net, fd, address.path, mode, uid);
     return () => {};
   }
-  if (address.kind === "pipe" || uid === undefined) {
-    await bindPipe(net, socketPath(address));
+  if (address.kind === "pipe") {
+    await bindPipe(net, address);
     return () => {};
   }
+  if (uid === undefined) throw new TypeError("a system without user ids has no socket files");
   await claim(address.path, mode, uid);
   const file = await bind(net, address.path, mode, backlog);
   return () => release(file);

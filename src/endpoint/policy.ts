@@ -113,6 +113,7 @@ export function judgePeer(
   ownUid: number | undefined,
 ): "allowed" | "forbidden" | "unverified" {
   if (uid !== undefined) return policy.uids.includes(uid) ? "allowed" : "forbidden";
-  // Without user ids there is nothing to compare. With them, whoever may have come in by another's rights is nobody.
-  return ownUid === undefined ? "allowed" : "unverified";
+  // Without user ids there is nothing to compare, so nobody can be one of those that are listed. With them, whoever may
+  // have come in by another's rights is nobody.
+  return ownUid === undefined && policy.uids.length === 0 ? "allowed" : "unverified";
 }

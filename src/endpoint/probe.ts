@@ -3,12 +3,14 @@ import { connect } from "node:net";
 import { dirname } from "node:path";
 import { type Address, addressText, checkAddress, socketPath } from "./address.ts";
 import { errorCode } from "./error.ts";
+import { strangerAt } from "./pipe-owner.ts";
 
 /** What is found at an address, and the sentence for a person. */
 export interface Probe {
   /**
    * `live`: somebody accepts connections. `absent`: nobody does (no file, or a socket nobody listens on).
-   * `denied`: this user may not connect. `not_a_socket`: something else lies there.
+   * `denied`: this user may not connect, or must not, since the pipe is not its own. `not_a_socket`: something else
+   * lies there.
    */
   readonly state: "live" | "absent" | "denied" | "not_a_socket";
   readonly message: string;
@@ -26,8 +28,12 @@ const BUSY = new Set(["EAGAIN", "EBUSY"]);
 export async function probe(address: Address): Promise<Probe> {
   checkAddress(address);
   const shown = addressText(address);
-  const failure = await attempt(socketPath(address));
+  let stranger: string | undefined;
+  const failure = await attempt(socketPath(address), async () => {
+    stranger = await strangerAt(address);
+  });
   const code = errorCode(failure);
+  if (stranger !== undefined) return { state: "denied", message: stranger };
   if (failure === undefined || BUSY.has(code ?? "")) {
     return { state: "live", message: `a broker is listening at ${shown}` };
   }
@@ -44,14 +50,19 @@ export async function probe(address: Address): Promise<Probe> {
   throw failure;
 }
 
-/** Resolves with the error, or undefined if the connection was made. */
-function attempt(path: string): Promise<Error | undefined> {
+/** Resolves with the error, or undefined if the connection was made; while it stands, `look` is called. */
+function attempt(path: string, look: () => Promise<void>): Promise<Error | undefined> {
   return new Promise((resolve) => {
     const socket = connect(path);
     socket.once("error", resolve);
     socket.once("connect", () => {
-      socket.destroy();
-      resolve(undefined);
+      look()
+        .then(
+          () => undefined,
+          (error: Error) => error,
+        )
+        .then(resolve)
+        .finally(() => socket.destroy());
     });
   });
 }

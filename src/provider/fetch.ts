@@ -70,7 +70,8 @@ async function openDispatcher(
   // As Node itself: one that cannot be read is passed over.
   const extra = extraCaFile === undefined ? "" : await readFile(extraCaFile, "utf8").catch(() => "");
   const ca = own.length === 0 ? {} : { ca: [...rootCertificates, extra, ...own].filter(Boolean) };
-  const tls = { timeout: connectTimeoutMs, ...ca };
+  // Probes would begin after a minute, which no request lasts; and in Wine 8 a socket that has them cannot connect.
+  const tls = { timeout: connectTimeoutMs, keepAlive: false, ...ca };
   const factory = (origin: string | URL, opts: object): Dispatcher => {
     // Through a proxy this connector ends when the tunnel and the TLS inside it are up.
     const { connect = tls } = opts as Pool.Options;

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync, readSync, writeFileSync, writeSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { errnoOf, writeError } from "./file-error.ts";
 import { StoreError } from "./store.ts";
@@ -9,6 +9,7 @@ import { StoreError } from "./store.ts";
 const BSD_EXLOCK = 0x20;
 /** libuv's `UV_FS_O_EXLOCK`: Windows lets nobody else open the file. */
 const WINDOWS_EXLOCK = 0x10000000;
+const WINDOWS = process.platform === "win32";
 const OPEN = constants.O_RDWR | constants.O_CREAT;
 /** Every pid is written with this many characters, so that a shorter one leaves no rest of a longer. */
 const PID_WIDTH = 20;
@@ -29,7 +30,7 @@ export interface Lock {
  */
 export async function acquireLock(path: string, meanwhile: () => void = () => {}): Promise<Lock> {
   const fd = await openLocked(path, meanwhile);
-  writePid(fd);
+  writePid(fd, path);
   return { release: () => closeSync(fd) };
 }
 
@@ -127,17 +128,24 @@ function locked(path: string): StoreError {
 }
 
 /** Best effort: the lock holds without it, and a full disk must not keep the broker from reading. */
-function writePid(fd: number): void {
+function writePid(fd: number, path: string): void {
+  const line = `${process.pid}`.padEnd(PID_WIDTH - 1).concat("\n");
   try {
-    writeSync(fd, `${process.pid}`.padEnd(PID_WIDTH - 1).concat("\n"), 0);
+    if (WINDOWS) writeFileSync(pidFile(path), line);
+    else writeSync(fd, line, 0);
   } catch {}
 }
 
-/** Undefined if the file does not tell, or may not be opened (Windows). */
+/** Windows lets nobody read a locked file, so the number stands beside it there. */
+function pidFile(path: string): string {
+  return WINDOWS ? `${path}.pid` : path;
+}
+
+/** Undefined if the file does not tell. */
 function readPid(path: string): number | undefined {
   let fd: number | undefined;
   try {
-    fd = openSync(path, constants.O_RDONLY);
+    fd = openSync(pidFile(path), constants.O_RDONLY);
     const buffer = Buffer.alloc(PID_WIDTH);
     const pid = Number.parseInt(buffer.toString("latin1", 0, readSync(fd, buffer)), 10);
     return Number.isSafeInteger(pid) ? pid : undefined;

@@ -1,8 +1,11 @@
 import { native } from "./native.ts";
+import { knowsPipes } from "./pipe.ts";
 
 /** What could not be done, for people; empty if all is done. */
 export type Missing = readonly string[];
 
+const OPEN_PIPES =
+  "the package koffi is not there, so that other users may connect to the pipes, and read, though not ask";
 const PR_SET_DUMPABLE = 4;
 const RLIMIT_CORE = 4;
 
@@ -13,7 +16,7 @@ const RLIMIT_CORE = 4;
 export function harden(): Missing {
   const missing: string[] = [];
   noReports();
-  if (process.platform === "win32") return missing;
+  if (process.platform === "win32") return knowsPipes() ? missing : [OPEN_PIPES];
   const calls = native();
   if (calls === undefined)
     return ["the package koffi is not there, so this process can be dumped and debugged"];

@@ -46,6 +46,10 @@ describe("the built-in endpoints", () => {
     const policy = agentPolicy(undefined);
     expect(socketMode(policy, undefined)).toBe("private");
     expect(judgePeer(policy, undefined, undefined)).toBe("allowed");
+    const listing = { providers: [], profiles: [], allow: { uids: [1001], executables: [], units: [] } };
+    expect(judgePeer(limitedPolicy({ name: "ci", ...listing }, undefined), undefined, undefined)).toBe(
+      "unverified",
+    );
   });
 });
 
