@@ -18,6 +18,7 @@ import {
 import { receiveDeadline } from "./endpoint/receive-deadline.ts";
 import { ResetFloods } from "./endpoint/reset-floods.ts";
 import { startTimer } from "./endpoint/timer.ts";
+import { Turns } from "./endpoint/turns.ts";
 import type { Places } from "./places.ts";
 import { noteCutOff } from "./rpc/audited.ts";
 import type { brokerHealth } from "./rpc/broker-health.ts";
@@ -73,6 +74,7 @@ export function makeServers(
   ];
   // How long a peer takes to read is a matter of real time.
   const streams = new OpenStreams(UNREAD_LIMITS, startTimer, new ResetFloods());
+  const turns = new Turns();
   const make = (own: typeof agentServices, names: readonly string[]): Server => {
     const server = new Server({
       ...serverOptions,
@@ -81,6 +83,7 @@ export function makeServers(
           REQUEST_DEADLINE_MS,
           (afterMs, fire) => broker.ctx.clock.timer(afterMs, fire),
           streams,
+          turns,
         ),
       ],
     });

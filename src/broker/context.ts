@@ -39,6 +39,8 @@ export interface Caller {
   readonly leases?: LeaseLimit;
   /** Resolves when a person has said yes. Rejects with `BrokerFailure`. Absent: nobody is asked. */
   readonly confirm?: (request: Request, patience: Waiting) => Promise<void>;
+  /** False: nobody may ask in order to print the bare token. */
+  readonly mayPrint: boolean;
 }
 
 /** How many leases an endpoint has open. */

@@ -16,6 +16,8 @@ With --refused-if-within, being asked again within that time by the same parent 
 mean that the token was refused: one refresh is then forced, at most one a minute. Nothing is held
 against the profile.
 
+An endpoint with "token": false in config.json refuses it (exit 77).
+
 Example:
   $ auth-broker token openai-codex --refused-if-within 10s`;
 
@@ -25,7 +27,7 @@ export function defineToken(command: Command): void {
     .addHelpText("after", EXAMPLE)
     .action(async (provider: string, wishes: TokenWishes) => {
       using line = await dial("credential");
-      const request = requestOf(provider, wishes);
+      const request = { ...requestOf(provider, wishes), bareToken: true };
       const ask = () => line.call("AcquireCredential", request, wishes.maxWait);
       const { refusedIfWithin } = wishes;
       const answer =

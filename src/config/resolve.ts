@@ -32,6 +32,8 @@ export interface EndpointConfig {
     readonly timeoutMs: number;
     readonly rememberMs: number;
   };
+  /** False: `auth-broker token` is refused. */
+  readonly token?: boolean;
 }
 
 /** Where the key that seals the records is kept. */
@@ -236,6 +238,7 @@ function resolveEndpoints(given: NonNullable<FileConfig["endpoints"]>, report: R
       ...(endpoint.rate === undefined ? {} : { rate: endpoint.rate }),
       ...(endpoint.mostLeases === undefined ? {} : { mostLeases: endpoint.mostLeases }),
       ...(endpoint.confirm === undefined ? {} : { confirm: resolveConfirm(endpoint.confirm) }),
+      ...(endpoint.token === undefined ? {} : { token: endpoint.token }),
     };
   });
 }

@@ -123,6 +123,7 @@ const endpoint = z.strictObject({
   rate: z.int().min(1).exactOptional().describe("Acquires per minute. Default: no limit"),
   mostLeases: z.int().min(1).exactOptional().describe("Leases open at a time. Default: no limit"),
   confirm: confirm.exactOptional(),
+  token: z.boolean().exactOptional().describe("Serve `auth-broker token`? Default: true"),
 });
 
 const key = z.strictObject({

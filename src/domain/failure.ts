@@ -93,8 +93,8 @@ export type Failure =
     }
   | { readonly kind: "store_corrupt"; readonly path: string; readonly mend: string }
   | { readonly kind: "peer_unverified" }
-  /** `isUnconfirmed`: a person was asked and did not say yes. */
-  | { readonly kind: "client_forbidden"; readonly isUnconfirmed?: boolean }
+  /** `unconfirmed`: a person was asked and did not say yes. `token`: the bare token may not be printed here. */
+  | { readonly kind: "client_forbidden"; readonly why?: "unconfirmed" | "token" }
   | { readonly kind: "endpoint_limit"; readonly retryAtMs: number }
   | { readonly kind: "internal" };
 
@@ -146,15 +146,19 @@ export function describe(failure: Failure): string {
     case "peer_unverified":
       return "this endpoint must know who is calling, and the system did not tell";
     case "client_forbidden":
-      return failure.isUnconfirmed === true
-        ? "this endpoint asks a person first, and nobody has said yes"
-        : "this endpoint's policy does not allow the calling program";
+      return FORBIDDEN[failure.why ?? "program"];
     case "endpoint_limit":
       return "this endpoint's rate limit is reached";
     case "internal":
       return "unexpected error; the broker's log has the cause";
   }
 }
+
+const FORBIDDEN = {
+  unconfirmed: "this endpoint asks a person first, and nobody has said yes",
+  token: 'this endpoint does not serve auth-broker token ("token": false in config.json); let a launcher ask',
+  program: "this endpoint's policy does not allow the calling program",
+} as const;
 
 function unknownProvider(provider: string, nearest: string | undefined): string {
   const next =

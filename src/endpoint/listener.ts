@@ -139,7 +139,6 @@ function acceptor(options: ListenOptions, sockets: Map<Socket, string>): (socket
     const remoteAddress = introduce({ ...identity, endpoint: name, number: count });
     Object.defineProperty(socket, "remoteAddress", { value: remoteAddress });
     sockets.set(socket, remoteAddress);
-    streams.connected(remoteAddress, socket);
     const cancel = (options.startTimer ?? startTimer)(limits.prefaceMs, () => {
       if (socket.bytesRead < PREFACE_BYTES) socket.destroy();
     });
@@ -148,6 +147,6 @@ function acceptor(options: ListenOptions, sockets: Map<Socket, string>): (socket
       sockets.delete(socket);
       forget(remoteAddress);
     });
-    injector.injectConnection(socket);
+    streams.connected(remoteAddress, socket, () => injector.injectConnection(socket));
   };
 }

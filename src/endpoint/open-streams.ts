@@ -1,7 +1,9 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
+import { partyOf } from "./peer.ts";
 import type { ResetFloods } from "./reset-floods.ts";
 import type { StartTimer } from "./timer.ts";
+import type { Party } from "./turns.ts";
 
 /** What answers that nobody reads may cost. */
 export interface UnreadLimits {
@@ -13,6 +15,8 @@ export interface UnreadLimits {
 
 /** Memory of a stream besides its answer, in bytes; a guess on the high side. */
 const STREAM_BYTES = 12 * 1024;
+/** For so long a process that was hung up on for a flood of resets is not listened to when it comes again. */
+const HELD_MS = 3_000;
 /** Time for a reset to be sent; where it is not, the peer does not read its connection at all. */
 const RESET_MS = 1_000;
 
@@ -32,6 +36,8 @@ export class OpenStreams {
   readonly #limits: UnreadLimits;
   readonly #startTimer: StartTimer;
   readonly #sockets = new Map<string, Socket>();
+  /** Parties that must wait until their next connection is listened to. */
+  readonly #held = new Set<Party>();
   readonly #floods: ResetFloods;
   /** Oldest first. */
   readonly #unread = new Map<ServerHttp2Stream, Answer>();
@@ -43,13 +49,18 @@ export class OpenStreams {
     this.#startTimer = startTimer;
   }
 
-  /** A connection has begun; `peer` is what `getPeer()` will call it. */
-  connected(peer: string, socket: Socket): void {
+  /**
+   * A connection has begun; `peer` is what `getPeer()` will call it. Calls `serve` now, or a moment later if its process
+   * has just flooded us: a good client may live in it, so it is not kept out.
+   */
+  connected(peer: string, socket: Socket, serve: () => void): void {
     this.#sockets.set(peer, socket);
     socket.once("close", () => {
       this.#sockets.delete(peer);
       this.#floods.gone(peer);
     });
+    if (this.#held.has(partyOf(peer))) socket.once("close", this.#startTimer(HELD_MS, serve));
+    else serve();
   }
 
   /** Whether the connection that `getPeer()` names so has a call that is not over. */
@@ -62,8 +73,7 @@ export class OpenStreams {
     this.#floods.began(stream, peer);
     stream.once("close", () => {
       this.#taken(stream);
-      const isReset = stream.rstCode === constants.NGHTTP2_CANCEL;
-      if (this.#floods.ended(stream, peer, isReset)) this.#hangUp(peer);
+      if (this.#floods.ended(stream, peer)) this.#putOut(peer);
     });
   }
 
@@ -95,9 +105,20 @@ export class OpenStreams {
     answer.cancel = this.#startTimer(RESET_MS, () => this.#hangUp(answer.peer));
   }
 
-  /** Not by the session: it would wait for what it has written (seen with Node 20). */
+  #putOut(peer: string): void {
+    const party = partyOf(peer);
+    this.#held.add(party);
+    this.#startTimer(HELD_MS, () => this.#held.delete(party));
+    this.#hangUp(peer);
+  }
+
+  /**
+   * Not by the session: it would wait for what it has written (seen with Node 20). And not in the midst of a read: if
+   * its session goes while frames of it are still to be looked at, Node aborts the whole process (seen with Node 20).
+   */
   #hangUp(peer: string): void {
     for (const [stream, answer] of this.#unread) if (answer.peer === peer) this.#taken(stream);
-    this.#sockets.get(peer)?.destroy();
+    const socket = this.#sockets.get(peer);
+    setImmediate(() => socket?.destroy());
   }
 }

@@ -8,6 +8,7 @@ import {
 } from "../system/peer-credentials.ts";
 import { type ProcessFacts, processFacts } from "../system/process-facts.ts";
 import type { SocketMode } from "./policy.ts";
+import type { Party } from "./turns.ts";
 
 /** What the system tells about the process at the other end. What is absent is not to be had here. */
 export interface Identity {
@@ -106,6 +107,11 @@ export function forget(peer: string): void {
  */
 export function connectionOf(peer: string): Connection | undefined {
   return open.get(serialOf(peer));
+}
+
+/** Whose turn a call is: its process, as far as the system tells (0: one that it may not name); else its connection. */
+export function partyOf(peer: string): Party {
+  return connectionOf(peer)?.pid || peer;
 }
 
 function serialOf(peer: string): number {

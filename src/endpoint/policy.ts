@@ -20,6 +20,8 @@ export interface EndpointPolicy {
   readonly mostLeases?: number;
   /** A person is asked before anything is handed out. Absent: nobody is. */
   readonly confirm?: Confirm;
+  /** False: who says that it will print the bare token, as `auth-broker token` does, is refused. */
+  readonly token?: boolean;
 }
 
 /** How a person is asked. */
@@ -59,10 +61,11 @@ export function limitedPolicy(
     readonly rate?: number;
     readonly mostLeases?: number;
     readonly confirm?: Confirm;
+    readonly token?: boolean;
   },
   ownUid: number | undefined,
 ): EndpointPolicy {
-  const { name, profiles, allow, rate, mostLeases, confirm } = configured;
+  const { name, profiles, allow, rate, mostLeases, confirm, token } = configured;
   const providers = configured.providers.length > 0 ? configured.providers : providersOf(profiles);
   const own = ownUid === undefined ? [] : [ownUid];
   return {
@@ -76,6 +79,7 @@ export function limitedPolicy(
     ...(rate === undefined ? {} : { rate }),
     ...(mostLeases === undefined ? {} : { mostLeases }),
     ...(confirm === undefined ? {} : { confirm }),
+    ...(token === undefined ? {} : { token }),
   };
 }
 

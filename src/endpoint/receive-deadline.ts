@@ -7,7 +7,9 @@ import {
   status,
 } from "@grpc/grpc-js";
 import type { OpenStreams } from "./open-streams.ts";
+import { partyOf } from "./peer.ts";
 import type { StartTimer } from "./timer.ts";
+import { Turns } from "./turns.ts";
 
 /** Time for the status to reach the caller. */
 const RESET_AFTER_MS = 1000;
@@ -19,12 +21,13 @@ const RESET_AFTER_MS = 1000;
  * else the caller gets DEADLINE_EXCEEDED, and a second later its stream is reset. Other calls of the
  * same connection go on. Handlers of request streams must read without pause, since unread messages
  * do not count. Must be the first of the server's interceptors. `streams` hears of every call and of its
- * answer's end: one interceptor does both, since each costs every call time.
+ * answer's end, and `turns` says when a call may begin: one interceptor does all of it, since each costs every call time.
  */
 export function receiveDeadline(
   afterMs: number,
   startTimer: StartTimer,
   streams?: OpenStreams,
+  turns: Pick<Turns, "take"> = new Turns(),
 ): ServerInterceptor {
   return ({ responseStream }, call) => {
     const stream = http2StreamOf(call);
@@ -44,13 +47,15 @@ export function receiveDeadline(
     stream.once("end", () => cancel());
     return new ServerInterceptingCall(call, {
       start(next) {
-        next({
-          onReceiveMessage(message, pass) {
-            cancel();
-            cancel = startTimer(afterMs, expire);
-            pass(message);
-          },
-        });
+        turns.take(partyOf(peer), () =>
+          next({
+            onReceiveMessage(message, pass) {
+              cancel();
+              cancel = startTimer(afterMs, expire);
+              pass(message);
+            },
+          }),
+        );
       },
       sendMessage(message, next) {
         next(message);

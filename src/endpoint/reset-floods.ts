@@ -1,28 +1,37 @@
-import type { ServerHttp2Stream } from "node:http2";
+import { constants, type ServerHttp2Stream } from "node:http2";
 
-/** What is reset sooner than this after it began was not waited for. */
-const RAPID_MS = 1_000;
+/** Calls that are over in the turn of the event loop that brought them: nobody can have waited for one. */
+const MOST_AT_ONCE = 200;
 /**
- * More of that within ten seconds than honest clients have reasons for. Node stops reading a connection at a thousand,
- * and its descriptor stays (measured with 20).
+ * At a thousand resets, and 33 more a second, Node (nghttp2) says GOAWAY, reads the connection no more, and so does not
+ * see its end: its descriptor would stay (measured with 20).
  */
-const MOST_RESETS = 800;
-const RESETS_WITHIN_MS = 10_000;
+const MOST = 1_000;
+const FORGOTTEN_A_SECOND = 33;
 
 interface Traffic {
-  /** Open streams with the moment at which they began. */
+  /** Open streams with the turn that brought them. */
   readonly streams: Map<ServerHttp2Stream, number>;
+  /** Resets that are not forgotten yet, and those of them that came at once. */
   resets: number;
-  resetsSinceMs: number;
+  atOnce: number;
+  lastMs: number;
 }
 
 /** The open streams of all connections, and which peers only begin and reset them. */
 export class ResetFloods {
   readonly #nowMs: () => number;
+  readonly #nextTurn: (run: () => void) => void;
   readonly #traffic = new Map<string, Traffic>();
+  #turn = 0;
+  #isTurnCounted = false;
 
-  constructor(nowMs: () => number = () => performance.now()) {
+  constructor(
+    nowMs: () => number = () => performance.now(),
+    nextTurn: (run: () => void) => void = setImmediate,
+  ) {
     this.#nowMs = nowMs;
+    this.#nextTurn = nextTurn;
   }
 
   /** Whether the connection has a call that is not over. */
@@ -33,30 +42,40 @@ export class ResetFloods {
   began(stream: ServerHttp2Stream, peer: string): void {
     let traffic = this.#traffic.get(peer);
     if (traffic === undefined) {
-      traffic = { streams: new Map(), resets: 0, resetsSinceMs: 0 };
+      traffic = { streams: new Map(), resets: 0, atOnce: 0, lastMs: 0 };
       this.#traffic.set(peer, traffic);
     }
-    traffic.streams.set(stream, this.#nowMs());
+    traffic.streams.set(stream, this.#turn);
+    if (this.#isTurnCounted) return;
+    this.#isTurnCounted = true;
+    this.#nextTurn(() => {
+      this.#isTurnCounted = false;
+      this.#turn += 1;
+    });
   }
 
-  /** True if its connection must end: its peer resets what it has just begun, again and again. */
-  ended(stream: ServerHttp2Stream, peer: string, isReset: boolean): boolean {
+  /** True if its connection must end: it only takes our time, or Node will read it no more. */
+  ended(stream: ServerHttp2Stream, peer: string): boolean {
     const traffic = this.#traffic.get(peer);
     if (traffic === undefined) return false;
-    const nowMs = this.#nowMs();
-    const isRapid = isReset && nowMs - (traffic.streams.get(stream) ?? 0) < RAPID_MS;
+    const turn = traffic.streams.get(stream);
     traffic.streams.delete(stream);
-    if (!isRapid) return false;
-    if (nowMs - traffic.resetsSinceMs > RESETS_WITHIN_MS) {
-      traffic.resets = 0;
-      traffic.resetsSinceMs = nowMs;
-    }
-    traffic.resets += 1;
-    return traffic.resets === MOST_RESETS;
+    if (!isReset(stream)) return false;
+    const nowMs = this.#nowMs();
+    const forgotten = ((nowMs - traffic.lastMs) / 1_000) * FORGOTTEN_A_SECOND;
+    traffic.lastMs = nowMs;
+    traffic.resets = Math.max(0, traffic.resets - forgotten) + 1;
+    traffic.atOnce = Math.max(0, traffic.atOnce - forgotten) + (turn === this.#turn ? 1 : 0);
+    return traffic.resets >= MOST || traffic.atOnce >= MOST_AT_ONCE;
   }
 
   /** The connection is gone. */
   gone(peer: string): void {
     this.#traffic.delete(peer);
   }
+}
+
+/** A peer may say NO_ERROR and still hang up on what was not answered. */
+function isReset({ rstCode, writableEnded }: ServerHttp2Stream): boolean {
+  return rstCode !== constants.NGHTTP2_NO_ERROR || !writableEnded;
 }

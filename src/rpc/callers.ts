@@ -83,6 +83,7 @@ function callerOf(connection: Connection, entrance: Entrance, uid: number): Call
     allowsProfile: (profile) => allowsProfile(policy, profile),
     countAcquire,
     ...(leases === undefined ? {} : { leases }),
+    mayPrint: policy.token ?? true,
     ...(confirmFor === undefined ? {} : { confirm: confirmFor(connection) }),
   };
 }

@@ -77,7 +77,7 @@ function asking(
       const question = { ...actor, provider, model, profile, sessionId };
       const asked = confirmations.ask(`${uid} ${program} ${provider}`, question);
       const isYes = typeof asked === "boolean" ? asked : await unlessOver(asked, waiting, clock);
-      if (!isYes) throw new BrokerFailure({ kind: "client_forbidden", isUnconfirmed: true });
+      if (!isYes) throw new BrokerFailure({ kind: "client_forbidden", why: "unconfirmed" });
     };
   };
 }

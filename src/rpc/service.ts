@@ -16,6 +16,7 @@ import { idOf, listViews, summarize, viewOf, warningsOf } from "../broker/status
 import { watchProfiles } from "../broker/watch-profiles.ts";
 import { mergeAccounts } from "../domain/account.ts";
 import { canonicalProfileId } from "../domain/alias.ts";
+import { BrokerFailure } from "../domain/failure.ts";
 import type { Deadline } from "../domain/time.ts";
 import { type CallInfo, type Desk, stream, unary } from "./handler.ts";
 import { timestampOf } from "./instants.ts";
@@ -60,6 +61,8 @@ export function credentialService(desk: Desk, broker: Broker): Service {
     implementation: {
       AcquireCredential: unary(desk, (message, info) => {
         const { request, maxWaitMs } = readAcquire(message);
+        if (message.bareToken === true && !info.caller.mayPrint)
+          throw new BrokerFailure({ kind: "client_forbidden", why: "token" });
         const handout = broker.acquire(request, info.caller, patience(info, maxWaitMs));
         return handout instanceof Promise ? handout.then(writeHandout) : writeHandout(handout);
       }),

@@ -7,20 +7,6 @@ import { Peer } from "../support/peer.ts";
 import { run, start } from "../support/process.mjs";
 
 const CALLS = 200;
-/** On a machine that has other things to do; `npm run bench:flood` gives figures. */
-const AT_MOST_MS = 150;
-
-/**
- * Node may stop reading a connection of resets before we have counted them, and then does not see that it ends:
- * its descriptor stays, one a round.
- */
-const KEPT = 3;
-
-/** These make others wait, see SECURITY.md; what they took is given back all the same. */
-const SLOWING = ["requests", "resets"] as const;
-const MEASURED = (Object.keys(ATTACKS) as (keyof typeof ATTACKS)[]).filter(
-  (kind) => !(SLOWING as readonly string[]).includes(kind),
-);
 
 async function broker() {
   const cli = await emptyCli();
@@ -40,42 +26,34 @@ async function broker() {
 describe.runIf(process.platform === "linux")(
   "a good client is served within three times its quiet time, and all is given back:",
   () => {
-    test.each(MEASURED)("%s", async (kind) => {
+    test.each(Object.keys(ATTACKS) as (keyof typeof ATTACKS)[])("%s", async (kind) => {
       const { cli, daemon, ask } = await broker();
-      const before = held(daemon.pid);
-      const rounds: { readonly quiet: number; readonly attacked: number }[] = [];
-      for (let round = 0; round < 3; round += 1) {
-        const quiet = percentile(await times(ask, CALLS), 0.99);
-        const end = await attack(kind, cli.home);
-        const attacked = percentile(await times(ask, CALLS), 0.99);
+      const other = await broker();
+      const p99 = async () => percentile(await times(ask, CALLS), 0.99);
+      const p99Under = async (home: string) => {
+        const end = await attack(kind, home);
+        const found = await p99();
         await end();
-        rounds.push({ quiet, attacked });
-        if (attacked <= 3 * quiet) break;
+        return found;
+      };
+      const before = held(daemon.pid);
+      const rounds: { quiet: number; otherAttacked: number; attacked: number }[] = [];
+      // The quiet time of a machine whose processors are as busy: the same attack on somebody else. The best of three.
+      const isServed = () =>
+        rounds.some(({ quiet, otherAttacked, attacked }) => attacked <= 3 * Math.max(quiet, otherAttacked));
+      for (let round = 0; round < 3 && !isServed(); round += 1) {
+        const quiet = await p99();
+        const otherAttacked = await p99Under(other.cli.home);
+        rounds.push({ quiet, otherAttacked, attacked: await p99Under(cli.home) });
       }
-      // The best of three, since the attacker takes time of the same processors.
-      const isServed = rounds.some(({ quiet, attacked }) => attacked <= Math.max(3 * quiet, AT_MOST_MS));
-      expect(isServed, JSON.stringify(rounds)).toBe(true);
+      expect(isServed(), JSON.stringify(rounds)).toBe(true);
       await expect
         .poll(() => held(daemon.pid).descriptors, { timeout: 30_000 })
         .toBeLessThanOrEqual(before.descriptors);
       expect(held(daemon.pid).mib - before.mib).toBeLessThan(128);
       await ask();
+      expect(await cli("acquire bench-0")).toMatchObject({ code: 0 });
     });
-  },
-);
-
-test.runIf(process.platform === "linux").each(SLOWING)(
-  "%s without end keep nobody out, and all is given back",
-  async (kind) => {
-    const { cli, daemon, ask } = await broker();
-    const before = held(daemon.pid);
-    const end = await attack(kind, cli.home);
-    await times(ask, 50);
-    expect(await cli("acquire bench-0")).toMatchObject({ code: 0 });
-    await end();
-    await expect
-      .poll(() => held(daemon.pid).descriptors, { timeout: 30_000 })
-      .toBeLessThanOrEqual(before.descriptors + (kind === "resets" ? KEPT : 0));
   },
 );
 

@@ -105,6 +105,26 @@ describe("an endpoint with a limit", () => {
   });
 });
 
+test("an endpoint with token switched off gives no bare token, and serves who asks otherwise", async () => {
+  const broker = await serving({ ci: { token: false }, other: {} });
+  const refusedToken = await broker.cli("token openrouter --json", { env: broker.at("ci") });
+  expect(refusedToken).toMatchObject({ code: 77, stdout: "" });
+  expect(errorJson(refusedToken)).toMatchObject({
+    code: "PERMISSION_DENIED",
+    reason: "CLIENT_FORBIDDEN",
+    message: expect.stringContaining('"token": false'),
+  });
+  expect(await broker.cli("acquire openrouter", { env: broker.at("ci") })).toMatchObject({ code: 0 });
+  expect(await broker.cli("token openrouter", { env: broker.at("other") })).toMatchObject({ code: 0 });
+  // It is no wall: a program of the same user may ask as another command does.
+  expect(await peerAt(broker, "ci").acquire(KEY)).toBeTruthy();
+  expect((await refused(peerAt(broker, "ci").acquire({ ...KEY, bareToken: true }))).reason).toBe(
+    "CLIENT_FORBIDDEN",
+  );
+  const audit = (await broker.cli("audit --json --last 0")).stdout;
+  expect(audit).toContain('"CLIENT_FORBIDDEN"');
+});
+
 describe("an endpoint that asks a person", () => {
   /** An endpoint whose questions are written down and answered by a program. */
   async function asking(script: string, more: Json = {}) {

@@ -15,7 +15,7 @@ async function serve(): Promise<void> {
     name: argument,
     address: { kind: "unix", path },
     server,
-    streams: { connected: () => {}, has: () => true },
+    streams: { connected: (_peer, _socket, serve) => serve(), has: () => true },
     mode: "private",
   });
   process.stdout.write("listening\n");

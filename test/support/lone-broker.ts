@@ -28,6 +28,7 @@ export const ANYBODY: Caller = {
   allowsProfile: () => true,
   actor: { endpoint: "agent", uid: 1000 },
   countAcquire: () => {},
+  mayPrint: true,
 };
 
 let epochs = 0;

@@ -294,6 +294,7 @@ describe("endpoints", () => {
       rate: 60,
       mostLeases: 8,
       confirm: { command: ["ask"], timeout: "10s", remember: "15m" },
+      token: false,
     };
     expect(parse(JSON.stringify({ endpoints: [endpoint] })).endpoints).toEqual([
       {
@@ -305,6 +306,7 @@ describe("endpoints", () => {
         rate: 60,
         mostLeases: 8,
         confirm: { command: ["ask"], timeoutMs: 10_000, rememberMs: 900_000 },
+        token: false,
       },
     ]);
   });

@@ -2,44 +2,96 @@ import type { ServerHttp2Stream } from "node:http2";
 import { beforeEach, describe, expect, test } from "vitest";
 import { ResetFloods } from "../../src/endpoint/reset-floods.ts";
 
+const PEER = "agent#1/1";
+
 let nowMs: number;
+let nextTurn: () => void;
 let floods: ResetFloods;
 
 beforeEach(() => {
   nowMs = 0;
-  floods = new ResetFloods(() => nowMs);
+  floods = new ResetFloods(
+    () => nowMs,
+    (run) => {
+      nextTurn = run;
+    },
+  );
 });
 
-/** A connection that makes calls. */
-function connection() {
-  const peer = "agent#1/1";
-  const calls = (count: number) =>
-    Array.from({ length: count }, () => {
-      const stream = {} as ServerHttp2Stream;
-      floods.began(stream, peer);
-      return stream;
-    });
-  const end = (streams: readonly ServerHttp2Stream[], isReset = false) =>
-    streams.map((stream) => floods.ended(stream, peer, isReset)).includes(true);
-  return { peer, calls, end };
+type Stream = { rstCode: number; writableEnded: boolean };
+
+function begin(): Stream {
+  const stream = { rstCode: 0, writableEnded: false };
+  floods.began(stream as ServerHttp2Stream, PEER);
+  return stream;
 }
 
-describe("a connection that resets what it has just begun, again and again,", () => {
-  test("ends, once it has done so eight hundred times", () => {
-    const one = connection();
-    expect(one.end(one.calls(799), true)).toBe(false);
-    expect(one.end(one.calls(1), true)).toBe(true);
-    floods.gone(one.peer);
-    expect(floods.has(one.peer)).toBe(false);
+const end = (stream: Stream) => floods.ended(stream as ServerHttp2Stream, PEER);
+
+/** Resets them; says after how many of them the connection must end, or -1. */
+function reset(streams: readonly Stream[], rstCode = 8): number {
+  return streams.findIndex((stream) => end(Object.assign(stream, { rstCode })));
+}
+
+function answer(stream: Stream): boolean {
+  stream.writableEnded = true;
+  return end(stream);
+}
+
+const many = (count: number) => Array.from({ length: count }, begin);
+
+describe("a connection must end", () => {
+  test.each([0, 8, 7])("at 200 calls that are reset in the turn that brought them, code %i", (code) => {
+    expect(reset(many(300), code)).toBe(199);
   });
 
-  test("is another thing than one that cancels what it has waited for, or a few calls now and then", () => {
-    const one = connection();
-    const waiting = one.calls(1_000);
-    expect(floods.has(one.peer)).toBe(true);
-    nowMs += 1_200;
-    expect(one.end(waiting, true)).toBe(false);
-    expect(floods.has(one.peer)).toBe(false);
-    for (let i = 0; i < 50; i += 1, nowMs += 1_000) expect(one.end(one.calls(70), true)).toBe(false);
+  test("when it goes on like that a few at a time", () => {
+    expect(reset(many(150))).toBe(-1);
+    nextTurn();
+    nowMs += 1_000;
+    expect(reset(many(90))).toBe(82);
   });
+
+  test.each([0, 8])(
+    "when Node reads it no more: after a thousand resets, code %i, waited for or not",
+    (code) => {
+      const streams = many(1_000);
+      nextTurn();
+      nowMs += 60_000;
+      expect(reset(streams, code)).toBe(999);
+    },
+  );
+});
+
+describe("a connection goes on", () => {
+  test("when it resets what it has waited for, some hundred at a time", () => {
+    for (let i = 0; i < 20; i += 1, nowMs += 30_000) {
+      const streams = many(900);
+      nextTurn();
+      expect(reset(streams)).toBe(-1);
+    }
+  });
+
+  test("when its calls are answered, however many they are", () => {
+    for (let i = 0; i < 5_000; i += 1) expect(answer(begin())).toBe(false);
+  });
+
+  test("when it thinks better of a hundred calls at once, now and then", () => {
+    for (let i = 0; i < 5; i += 1, nowMs += 10_000) {
+      expect(reset(many(150))).toBe(-1);
+      nextTurn();
+    }
+  });
+});
+
+test("it has a call open until its last one is over, or it is gone", () => {
+  expect(floods.has(PEER)).toBe(false);
+  const [first, second] = [begin(), begin()];
+  answer(first);
+  expect(floods.has(PEER)).toBe(true);
+  answer(second);
+  expect(floods.has(PEER)).toBe(false);
+  begin();
+  floods.gone(PEER);
+  expect(floods.has(PEER)).toBe(false);
 });

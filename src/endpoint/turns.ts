@@ -1,0 +1,151 @@
+import { type StartTimer, startTimer } from "./timer.ts";
+
+/** Calls that one process may begin in a turn of the event loop, and all together. */
+const EACH = 8;
+const ALL = 32;
+
+/** Calls are counted in windows of so many milliseconds. */
+const WINDOW_MS = 100;
+/** Who has begun more than this in the last window and this one has calls without end, or a burst that can wait. */
+const BUSY_CALLS = 100;
+/** What such a one may begin at a time while others ask as well, and the milliseconds in between. */
+const BUSY_EACH = 4;
+const PACE_MS = 1;
+
+/** Who takes turns: a process, or a connection where the system does not tell its process. */
+export type Party = string | number;
+
+interface Line {
+  /** Calls that wait, oldest first. */
+  readonly calls: (() => void)[];
+  /** Begun in this turn. */
+  begun: number;
+  /** Came in the last window in which there were any, and in the one before that. */
+  recent: number;
+  before: number;
+}
+
+/** What time is to `Turns`. */
+export interface TurnsClock {
+  readonly nowMs: () => number;
+  /** Runs it in the next turn of the event loop, after what has arrived until then was read. */
+  readonly nextTurn: (run: () => void) => void;
+  readonly startTimer: StartTimer;
+}
+
+const REAL: TurnsClock = { nowMs: () => performance.now(), nextTurn: setImmediate, startTimer };
+
+/**
+ * Lets callers take turns. All requests that arrive in one read would otherwise be answered in one go, so that whoever
+ * has hundreds under way makes others wait for hundreds. Here calls above one's share wait for the next turn, and whoever
+ * goes on like that while others ask as well leaves the processor to them in between. Nothing is refused or put out of
+ * its order; who is alone loses nothing but a look for others now and then.
+ */
+export class Turns {
+  readonly #clock: TurnsClock;
+  /** Who has asked in this window, and in the last one. */
+  #lines = new Map<Party, Line>();
+  #linesBefore = new Map<Party, Line>();
+  #windowEndMs = 0;
+  /** Those with waiting calls, next one first: for the next turn, and for when the busy ones may go on. */
+  readonly #ready = new Set<Line>();
+  readonly #busy = new Set<Line>();
+  /** Who has begun something in this turn. */
+  #begun: Line[] = [];
+  #begunByAll = 0;
+  #isTurnComing = false;
+  #isPaceComing = false;
+
+  constructor(clock: TurnsClock = REAL) {
+    this.#clock = clock;
+  }
+
+  /** Begins a call now or in a later turn. */
+  take(party: Party, begin: () => void): void {
+    const line = this.#lineOf(party);
+    line.recent += 1;
+    const isNext = line.calls.length === 0;
+    if (isNext && line.begun < EACH && this.#begunByAll < ALL && !this.#isBusy(line)) {
+      if (line.begun === 0) this.#begun.push(line);
+      line.begun += 1;
+      this.#begunByAll += 1;
+      this.#arrange();
+      begin();
+      return;
+    }
+    line.calls.push(begin);
+    if (isNext) this.#wait(line);
+    this.#arrange();
+  }
+
+  #lineOf(party: Party): Line {
+    this.#look();
+    let line = this.#lines.get(party);
+    if (line !== undefined) return line;
+    line = this.#linesBefore.get(party) ?? { calls: [], begun: 0, recent: 0, before: 0 };
+    line.before = line.recent;
+    line.recent = 0;
+    this.#lines.set(party, line);
+    return line;
+  }
+
+  /** Begins a new window when it is time. */
+  #look(): void {
+    const nowMs = this.#clock.nowMs();
+    if (nowMs < this.#windowEndMs) return;
+    this.#linesBefore = nowMs < this.#windowEndMs + WINDOW_MS ? this.#lines : new Map();
+    this.#lines = new Map();
+    this.#windowEndMs = nowMs + WINDOW_MS;
+  }
+
+  #isBusy(line: Line): boolean {
+    if (line.recent + line.before <= BUSY_CALLS) return false;
+    return this.#lines.size > 1 || this.#linesBefore.size > 1;
+  }
+
+  #wait(line: Line): void {
+    (this.#isBusy(line) ? this.#busy : this.#ready).add(line);
+  }
+
+  #arrange(): void {
+    if (!this.#isTurnComing && (this.#begunByAll > 0 || this.#ready.size > 0)) {
+      this.#isTurnComing = true;
+      this.#clock.nextTurn(() => this.#turn());
+    }
+    if (!this.#isPaceComing && this.#busy.size > 0) {
+      this.#isPaceComing = true;
+      this.#clock.startTimer(PACE_MS, () => this.#pace());
+    }
+  }
+
+  #turn(): void {
+    this.#isTurnComing = false;
+    for (const line of this.#begun) line.begun = 0;
+    this.#begun = [];
+    this.#begunByAll = 0;
+    this.#serve(this.#ready, EACH);
+  }
+
+  #pace(): void {
+    this.#isPaceComing = false;
+    this.#look();
+    this.#serve(this.#busy, BUSY_EACH);
+  }
+
+  /** Begins some calls of each; who has more waits behind the others. */
+  #serve(lines: Set<Line>, each: number): void {
+    const now: (() => void)[] = [];
+    for (const line of [...lines]) {
+      const count = Math.min(each, ALL - now.length, line.calls.length);
+      if (count === 0) break;
+      now.push(...line.calls.splice(0, count));
+      lines.delete(line);
+      if (line.begun === 0) this.#begun.push(line);
+      line.begun += count;
+      if (line.calls.length > 0) this.#wait(line);
+    }
+    this.#begunByAll += now.length;
+    this.#arrange();
+    for (const begin of now) begin();
+  }
+}

@@ -1,0 +1,162 @@
+import fc from "fast-check";
+import { beforeEach, describe, expect, test } from "vitest";
+import { Turns } from "../../src/endpoint/turns.ts";
+
+let nowMs: number;
+let timers: (() => void)[];
+let immediates: (() => void)[];
+let begun: string[];
+let turns: Turns;
+
+beforeEach(() => {
+  nowMs = 0;
+  timers = [];
+  immediates = [];
+  begun = [];
+  turns = new Turns({
+    nowMs: () => nowMs,
+    nextTurn: (run) => void immediates.push(run),
+    startTimer: (_afterMs, fire) => {
+      timers.push(fire);
+      return () => {};
+    },
+  });
+});
+
+function ask(party: string, count: number): void {
+  for (let i = 0; i < count; i += 1) turns.take(party, () => void begun.push(`${party}${i}`));
+}
+
+/** One turn of the event loop. */
+function turn(): void {
+  for (const run of immediates.splice(0)) run();
+}
+
+/** A millisecond goes by. */
+function pace(): void {
+  nowMs += 1;
+  for (const run of timers.splice(0)) run();
+}
+
+const of = (party: string) => begun.filter((call) => call.startsWith(party)).length;
+
+describe("of the calls that arrive together", () => {
+  test("each caller has eight begun in a turn, in their order, and nobody waits behind another's rest", () => {
+    ask("a", 20);
+    ask("b", 3);
+    expect([of("a"), of("b")]).toEqual([8, 3]);
+    turn();
+    ask("b", 1);
+    expect([of("a"), of("b")]).toEqual([16, 4]);
+    turn();
+    expect(begun.filter((call) => call.startsWith("a"))).toEqual(
+      Array.from({ length: 20 }, (_, i) => `a${i}`),
+    );
+    turn();
+    expect(immediates).toEqual([]);
+  });
+
+  test("all callers together have thirty-two, and who came last is next before who has more", () => {
+    for (const party of ["a", "b", "c", "d", "e"]) ask(party, 20);
+    expect([of("a"), of("d"), of("e")]).toEqual([8, 8, 0]);
+    turn();
+    expect(begun.length).toBe(64);
+    turn();
+    expect(of("e")).toBeGreaterThanOrEqual(8);
+  });
+});
+
+describe("who begins more than a hundred within two windows", () => {
+  test("alone, goes on with every turn", () => {
+    ask("a", 200);
+    for (let i = 0; i < 25; i += 1) turn();
+    expect(of("a")).toBe(200);
+    expect(timers).toEqual([]);
+  });
+
+  test("while others ask, gets four at a time with a pause, and the others all of theirs at once", () => {
+    ask("b", 1);
+    ask("a", 300);
+    while (immediates.length > 0) turn();
+    const before = of("a");
+    expect(before).toBeLessThan(20);
+    ask("b", 5);
+    expect(of("b")).toBe(6);
+    pace();
+    expect(of("a")).toBe(before + 4);
+    for (let i = 0; of("a") < 300 && i < 100; i += 1) {
+      pace();
+      while (immediates.length > 0) turn();
+    }
+    expect(of("a")).toBe(300);
+  });
+
+  test("goes on with every turn again when the others have been silent for two windows", () => {
+    ask("b", 1);
+    ask("a", 300);
+    while (immediates.length > 0) turn();
+    nowMs = 150;
+    ask("a", 1);
+    nowMs = 270;
+    ask("a", 1);
+    pace();
+    for (let i = 0; i < 40; i += 1) turn();
+    expect(of("a")).toBe(302);
+    expect(timers).toEqual([]);
+  });
+
+  test("is as any other once it is calm", () => {
+    ask("b", 1);
+    ask("a", 150);
+    while (of("a") < 150) {
+      pace();
+      turn();
+    }
+    nowMs = 1_000;
+    ask("b", 1);
+    ask("a", 8);
+    expect(of("a")).toBe(158);
+  });
+});
+
+test("whatever comes when, every call begins once, in its caller's order", () => {
+  const step = fc.oneof(
+    fc.record({ party: fc.constantFrom("a", "b", "c"), count: fc.integer({ min: 1, max: 150 }) }),
+    fc.constantFrom("turn" as const, "pace" as const, "wait" as const),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+      immediates = [];
+      timers = [];
+      turns = new Turns({
+        nowMs: () => nowMs,
+        nextTurn: (run) => void immediates.push(run),
+        startTimer: (_afterMs, fire) => {
+          timers.push(fire);
+          return () => {};
+        },
+      });
+      const asked: Record<string, number> = { a: 0, b: 0, c: 0 };
+      const got: Record<string, number[]> = { a: [], b: [], c: [] };
+      for (const one of steps) {
+        if (one === "turn") turn();
+        else if (one === "pace") pace();
+        else if (one === "wait") nowMs += 70;
+        else {
+          for (let i = 0; i < one.count; i += 1) {
+            const number = asked[one.party] ?? 0;
+            asked[one.party] = number + 1;
+            turns.take(one.party, () => void got[one.party]?.push(number));
+          }
+        }
+      }
+      for (let i = 0; immediates.length + timers.length > 0 && i < 5_000; i += 1) {
+        turn();
+        pace();
+      }
+      for (const party of ["a", "b", "c"])
+        expect(got[party]).toEqual(Array.from({ length: asked[party] ?? 0 }, (_, i) => i));
+    }),
+    { numRuns: 60 },
+  );
+});
