@@ -325,6 +325,7 @@ function wire(parts: BrokerParts): Context {
     shared,
     providerOf,
     readUsage: parts.readUsage,
+    onOtherPlan: (profile) => refreshes.ahead(profile),
     ending: parts.ending,
     followsUse: (id) => parts.notify !== undefined || providerOf(id).strategy === "earliest_reset",
     random: parts.random,
