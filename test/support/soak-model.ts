@@ -214,10 +214,12 @@ export class Login {
 
   /**
    * A new process: the monotonic clock begins anew. A token's end is a fact of the wall clock; a cooldown
-   * lasts no longer than its own length.
+   * lasts no longer than its own length. One that was over stays so, wherever the wall clock was set since.
    */
-  restarted(now: Now): void {
+  restarted(now: Now, before: Now): void {
     this.inFlight = 0;
+    if (this.#cooling !== undefined && left(this.#cooling, before) === 0) this.#cooling = undefined;
+    if (this.#guess !== undefined && left(this.#guess, before) === 0) this.#guess = undefined;
     for (const end of this.#issued.values()) end.monoMs = now.monoMs + end.wallMs - now.wallMs;
     for (const limit of [this.#cooling, this.#guess]) {
       if (limit !== undefined)

@@ -386,7 +386,7 @@ export class SoakWorld {
 
   async #again(home: string, wallMs: number, goneMs: number): Promise<void> {
     this.#serverMs += goneMs;
-    for (const login of this.logins) login.restarted({ wallMs, monoMs: 0 });
+    for (const login of this.logins) login.restarted({ wallMs, monoMs: 0 }, this.#now());
     await this.#start(home, wallMs);
     await this.#settle();
   }
