@@ -157,6 +157,19 @@ describe("what was told a moment before a crash holds after it:", () => {
       expect([await reason(soak, 0), await reason(soak, 1)]).toEqual([undefined, "NO_PROFILE"]);
     }));
 
+  test("an intent, though nothing was sent: one more lost answer ends the login, and that is as it should be", () =>
+    told(async (soak) => {
+      await soak.advance(20 * MINUTE);
+      await soak.crashIntended(login(soak, 0));
+      expect([soak.counts.interrupted, soak.counts.requests]).toEqual([1, 0]);
+      // The others are refreshed ahead; this one is sent again when its token has ended.
+      await soak.advance(35 * MINUTE);
+      soak.faults.push("broken before it was heard");
+      await soak.advance(6 * MINUTE);
+      expect(await reason(soak, 0)).toBe("LOGIN_REQUIRED");
+      await soak.verdict();
+    }));
+
   test.each([false, true])("a new grant, on a disk that takes its time (from the request on: %s)", (late) =>
     told(async (soak) => {
       await soak.advance(20 * MINUTE);

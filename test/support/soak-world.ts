@@ -240,6 +240,14 @@ export class SoakWorld {
     await this.crash(0);
   }
 
+  /** As `crash`, when the intent to refresh this login is on the disk and nothing has been sent. */
+  async crashIntended(login: Login): Promise<void> {
+    // The record and its directory; the counter, which a token waits for, is not written any more.
+    this.#disk?.hold(2);
+    await this.acquire(login, 59 * MINUTE, MINUTE);
+    await this.crash(0);
+  }
+
   /** The process ends in good order. The next one has a home of its own, as gRPC remembers sockets by their path. */
   async restart(goneMs: number): Promise<void> {
     await this.release();
