@@ -73,7 +73,14 @@ test("a provider that refuses the fresh tokens of all its logins is told of once
   ]);
   expect(profiles(one, two, { ...one, enabled: false }, other)).toEqual(["", other.id]);
   expect(profiles(one)).toEqual([one.id]);
-  for (const living of [{}, { ...refused, origin: "login" as const }, { ...refused, origin: "put" as const }])
+  const permanent = { reason: "permanent", setAtMs: 0 } as const;
+  for (const living of [
+    {},
+    { origin: "forced" as const },
+    { ...refused, loginNeeded: permanent },
+    { ...refused, origin: "login" as const },
+    { ...refused, origin: "put" as const },
+  ])
     expect(profiles(one, two, living)).not.toContain("");
 });
 

@@ -89,6 +89,9 @@ describe("a read-out that names another plan", () => {
     const after = read(planType);
     expect(after.usageWindows).toEqual([seen, ...windows]);
     expect(after.cooldowns).toHaveLength(1);
+    expect(after.account).toEqual({ planType: planType ?? "plus" });
+    const unlimited = { ...after, cooldowns: [] };
+    expect(read(planType, unlimited)).toBe(unlimited);
   });
 
   test("tells the plan where none was known", () => {
