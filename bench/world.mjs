@@ -13,10 +13,10 @@ export const MAIN = fileURLToPath(new URL("../bin/auth-broker.js", import.meta.u
 
 const BARE = fileURLToPath(new URL("./bare-server.mjs", import.meta.url));
 
-/** A temporary directory that goes with the process. */
+/** A temporary directory that goes with the process, after the programs that write into it. */
 export function temporaryHome() {
   const home = mkdtempSync(join(tmpdir(), "auth-broker-bench-"));
-  process.once("exit", () => rmSync(home, { recursive: true, force: true }));
+  process.once("exit", () => rmSync(home, { recursive: true, force: true, maxRetries: 5 }));
   return home;
 }
 
@@ -24,7 +24,7 @@ export function temporaryHome() {
 export function startProgram(file, args, input) {
   const child = spawn(process.execPath, [file, ...args], { stdio: ["pipe", "pipe", "inherit"] });
   child.stdin.end(input);
-  process.once("exit", () => child.kill("SIGKILL"));
+  process.prependOnceListener("exit", () => child.kill("SIGKILL"));
   return new Promise((resolve, reject) => {
     child.once("exit", (code) => reject(new Error(`${file} ended with ${code}`)));
     child.stdout.on("data", (data) => {
@@ -41,7 +41,7 @@ export async function startBroker(home) {
     env: { ...process.env, AUTH_BROKER_HOME: home },
     stdio: ["ignore", "ignore", process.env.BENCH_LOG ? "inherit" : "ignore"],
   });
-  process.once("exit", () => child.kill("SIGKILL"));
+  process.prependOnceListener("exit", () => child.kill("SIGKILL"));
   await serving(home);
   return child;
 }

@@ -200,6 +200,8 @@ function isRepeated(profile: Profile, report: Report, now: ReturnType<Context["c
  */
 async function brake(ctx: Context, profile: Profile): Promise<BrokerFailure | undefined> {
   if (!ctx.settings.cooldown.banBrake || ctx.ledger.provider(profile.provider).ban !== undefined) return;
+  // Known already: who tells of it once more, late or on purpose, does not undo the acknowledgement.
+  if (profile.block?.ban === true) return;
   const ban = { profile: profile.id, setAtMs: ctx.clock.now().wallMs };
   ctx.log.error(
     { profile: profile.id },

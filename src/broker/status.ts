@@ -1,4 +1,5 @@
 import { decidingFor } from "../domain/cooldown.ts";
+import { endedText, isOfferEnded } from "../domain/ended-offer.ts";
 import { isCorrupt, type Seat, seatOf } from "../domain/pool.ts";
 import type { Profile } from "../domain/profile.ts";
 import { type ProfileState, type StateView, stateOf } from "../domain/state.ts";
@@ -151,6 +152,8 @@ export function warningsOf(ctx: Context): readonly string[] {
       const ids = outside.map((s) => `"${s.profile.id}"`).join(", ");
       warnings.push(`outside the order of ${provider}, so never used: ${ids}`);
     }
+    const serving = pool.seats.flatMap((s) => (isCorrupt(s.profile) || isIdle(ctx, s) ? [] : [s.profile]));
+    if (isOfferEnded(serving)) warnings.push(endedText(provider));
     const { ban } = ctx.ledger.provider(provider);
     if (ban !== undefined) {
       warnings.push(

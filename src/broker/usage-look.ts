@@ -1,9 +1,10 @@
 import { BrokerFailure } from "../domain/failure.ts";
-import type { UsageWindow } from "../domain/outcome.ts";
+import type { UsageFacts, UsageWindow } from "../domain/outcome.ts";
 import type { Profile } from "../domain/profile.ts";
 import type { Settings } from "../domain/settings.ts";
 import { after, type Now } from "../domain/time.ts";
 import { type Event, transition } from "../domain/transition.ts";
+import { isOtherPlan } from "../domain/usage.ts";
 import { planLimits } from "../domain/usage-due.ts";
 import type { Provider, ReadUsage, UsageAnswer } from "../provider/provider.ts";
 import type { Alarm } from "./alarm.ts";
@@ -24,6 +25,8 @@ export interface LookWiring {
   readonly shared: SharedSources;
   readonly providerOf: (id: string) => Provider;
   readonly readUsage: ReadUsage;
+  /** The account has another plan than its token says: a new token says the new one. */
+  readonly onOtherPlan: (profile: Profile) => void;
   /** Aborts when the broker stops. */
   readonly ending: AbortSignal;
 }
@@ -32,6 +35,7 @@ export interface LookWiring {
 interface Remembered {
   readonly etag: string;
   readonly windows: readonly UsageWindow[];
+  readonly facts: UsageFacts;
   readonly accountEpoch: string;
 }
 
@@ -39,6 +43,8 @@ interface Remembered {
 export class UsageLooks {
   readonly #w: LookWiring;
   readonly #remembered = new Map<string, Remembered>();
+  /** The plan for which a new token was last asked, by profile: once is enough, whatever that token says. */
+  readonly #askedFor = new Map<string, string>();
 
   constructor(wiring: LookWiring) {
     this.#w = wiring;
@@ -76,6 +82,7 @@ export class UsageLooks {
   /** Forgets a profile that is gone. */
   forget(profileId: string): void {
     this.#remembered.delete(profileId);
+    this.#askedFor.delete(profileId);
   }
 
   async #send(profile: Profile): Promise<UsageAnswer> {
@@ -111,18 +118,30 @@ export class UsageLooks {
     if (answer.kind === "refused") await this.#refused(profile);
     if (answer.kind !== "read" && answer.kind !== "unchanged") return;
     const observedAtMs = this.#w.clock.now().wallMs;
-    const known = answer.kind === "read" ? answer.windows : (this.#rememberedOf(profile)?.windows ?? []);
-    const windows = known.map((w) => ({ ...w, observedAtMs, source: "USAGE_API" as const }));
+    const known = answer.kind === "read" ? answer : this.#rememberedOf(profile);
+    if (known === undefined) return;
+    const { facts = {} } = known;
+    const windows = known.windows.map((w) => ({ ...w, observedAtMs, source: "USAGE_API" as const }));
     if (answer.kind === "read" && answer.etag !== undefined) {
       this.#remembered.set(profile.id, {
         etag: answer.etag,
         windows,
+        facts,
         accountEpoch: profile.accountEpoch,
       });
     }
     const before = this.#w.ledger.get(profile.id);
-    const after = await this.#commit(profile, { type: "usage_read", windows, sinceMs: sentAtMs });
+    const after = await this.#commit(profile, { type: "usage_read", windows, facts, sinceMs: sentAtMs });
     this.#tell(before, after);
+    if (before !== undefined && after !== undefined && isOtherPlan(before.account, facts))
+      this.#ask(after, facts);
+  }
+
+  #ask(profile: Profile, { planType = "" }: UsageFacts): void {
+    if (this.#askedFor.get(profile.id) === planType) return;
+    this.#askedFor.set(profile.id, planType);
+    this.#w.log.info({ profile: profile.id }, "the account has another plan; its token is renewed");
+    this.#w.onOtherPlan(profile);
   }
 
   /** The same as a caller's report of a 401: a fact about this generation, checked by one refresh. */

@@ -119,6 +119,8 @@ function differ(before: readonly UsageView[], after: readonly UsageView[]): bool
       return (
         old?.profile.id !== view.profile.id ||
         old.profile.usageWindows !== view.profile.usageWindows ||
+        old.profile.storedResets !== view.profile.storedResets ||
+        old.profile.account.planType !== view.profile.account.planType ||
         old.state.state !== view.state.state ||
         old.state.reason !== view.state.reason ||
         old.trouble !== view.trouble

@@ -66,6 +66,7 @@ export function wire(parts: BrokerParts): Context {
     shared,
     providerOf,
     readUsage: parts.readUsage,
+    onOtherPlan: (profile) => refreshes.ahead(profile),
     ending: parts.ending,
     followsUse: (id) => parts.notify !== undefined || providerOf(id).strategy === "earliest_reset",
     random: parts.random,

@@ -19,6 +19,7 @@ export interface AccountView {
     readonly observeTime: Date;
     readonly usedPercent: number;
   }[];
+  readonly storedResets: number;
 }
 
 interface ReadingView {
@@ -123,8 +124,15 @@ const SOURCES: Readonly<Record<string, string>> = {
   RESPONSE_SOURCE_UNSPECIFIED: " by an agent",
 };
 
-function remarksOf({ readings, failure, nextReadTime }: AccountView, nowMs: number): readonly string[] {
+function remarksOf(
+  { readings, failure, nextReadTime, storedResets }: AccountView,
+  nowMs: number,
+): readonly string[] {
   const remarks: string[] = [];
+  if (storedResets > 0) {
+    const what = storedResets === 1 ? "1 stored reset" : `${storedResets} stored resets`;
+    remarks.push(`${what}: yours to redeem at the provider, the broker never does`);
+  }
   if (readings.some((reading) => reading.partial)) remarks.push("* limits some models or one feature only");
   if (failure !== undefined) {
     const { code, sinceTime, retryTime } = failure;

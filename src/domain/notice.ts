@@ -1,3 +1,4 @@
+import { endedText, isOfferEnded, isRefusedAfresh } from "./ended-offer.ts";
 import type { Profile } from "./profile.ts";
 import type { StateView } from "./state.ts";
 import type { Now } from "./time.ts";
@@ -50,11 +51,15 @@ export function noticesOf(
   const found = new Map<string, Notice>();
   const add = (key: string, notice: Notice) => found.set(`${notice.kind} ${key}`, notice);
   const counted = standings.filter((s) => s.counts);
+  const isEnded = isOfferEnded(counted.map((s) => s.profile));
   for (const { profile, state } of counted) {
     const about = { provider, profile: profile.id };
     if (needsLogin(state)) {
       const help = `auth-broker login ${provider} --label ${profile.label}`;
-      add(profile.id, { ...about, kind: "LOGIN_REQUIRED", message: loginText(profile.id, state), help });
+      const notice = { kind: "LOGIN_REQUIRED", help } as const;
+      if (isEnded && isRefusedAfresh(profile))
+        add(provider, { ...notice, provider, profile: "", message: endedText(provider) });
+      else add(profile.id, { ...notice, ...about, message: loginText(profile.id, state) });
     }
     const elsewhere = rotatedText(profile);
     if (elsewhere !== undefined) {

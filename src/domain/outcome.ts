@@ -43,6 +43,14 @@ export interface UsageWindow {
   readonly source?: ResponseSource;
 }
 
+/** What a read-out of usage tells beside the windows. Absent fields: it does not tell. */
+export interface UsageFacts {
+  /** The plan that the account has now, as the provider names it. */
+  readonly planType?: string;
+  /** How many resets the account holds that its owner may redeem. The broker redeems none. */
+  readonly storedResets?: number;
+}
+
 /**
  * What a provider's answer means. `retryAtMs` is a moment that the provider stated and that passed
  * the plausibility check; it is absent when nothing plausible was stated.
@@ -54,6 +62,7 @@ export interface Reading {
   /** The answer says that the provider closed the account (terms of service, fraud, disabled organisation). */
   readonly ban?: true;
   readonly windows: readonly UsageWindow[];
+  readonly facts?: UsageFacts;
   /** Name of the rule that decided, for `explain-response` and the log; never provider text. */
   readonly rule: string;
 }

@@ -120,6 +120,8 @@ export interface Profile {
   readonly cooldowns: readonly Cooldown[];
   readonly strikes: readonly Strikes[];
   readonly usageWindows: readonly UsageWindow[];
+  /** Resets that the account held when its usage was last read at the provider. Absent: none are known. */
+  readonly storedResets?: number;
   readonly block?: Block;
   readonly loginNeeded?: LoginNeeded;
   /** The generation whose access token a provider refused. */

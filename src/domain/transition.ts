@@ -1,7 +1,7 @@
 import { mergeAccounts } from "./account.ts";
 import { cleared, trialEnded } from "./cooldown.ts";
 import type { Account, Grant, OAuthGrant, Rotation } from "./grant.ts";
-import type { UsageWindow } from "./outcome.ts";
+import type { UsageFacts, UsageWindow } from "./outcome.ts";
 import type { Cooldown, CostClass, GrantOrigin, Ownership, Profile } from "./profile.ts";
 import { granted, lost, notNow, overtaken, rejected, restored, started, unsent } from "./refreshing.ts";
 import { type Report, reported } from "./reporting.ts";
@@ -43,7 +43,12 @@ export type Event =
   | { readonly type: "cleared"; readonly model: string }
   | { readonly type: "trial_ended"; readonly model: string }
   /** The usage was read at the provider, by a request made at `sinceMs`; says nothing about any request. */
-  | { readonly type: "usage_read"; readonly windows: readonly UsageWindow[]; readonly sinceMs: number }
+  | {
+      readonly type: "usage_read";
+      readonly windows: readonly UsageWindow[];
+      readonly facts: UsageFacts;
+      readonly sinceMs: number;
+    }
   /** A grant that the sharing program rotated was read from its file. */
   | { readonly type: "adopted"; readonly grant: OAuthGrant; readonly account: Account }
   | {
@@ -85,7 +90,7 @@ export function transition(profile: Profile, event: Event, now: Now, settings: S
     case "trial_ended":
       return trialEnded(profile, event.model, now);
     case "usage_read":
-      return readOut(profile, event.windows, event.sinceMs, now);
+      return readOut(profile, event, event.sinceMs, now);
     case "adopted":
       // Whatever was thought before: that program has this one.
       return {
@@ -141,9 +146,10 @@ export function created(id: string, provider: string, label: string, put: Put, n
 function put(profile: Profile, put: Put, accountChanged: boolean, now: Now): Profile {
   const next = renewed(profile, put.grant, put.account, put.origin, now);
   const { block: _block, ...unblocked } = next;
+  const { storedResets: _resets, ...another } = unblocked;
   const kept = accountChanged
     ? {
-        ...unblocked,
+        ...another,
         account: put.account,
         accountEpoch: put.accountEpoch,
         cooldowns: [],

@@ -1,4 +1,4 @@
-import type { UsageWindow } from "./outcome.ts";
+import type { UsageFacts, UsageWindow } from "./outcome.ts";
 import type { Cooldown, Profile } from "./profile.ts";
 import { type Now, reached } from "./time.ts";
 
@@ -39,18 +39,42 @@ export function observed(
 
 /**
  * As `observed`, for the provider's own read-out, which is whole: a window of an earlier one that it does
- * not show any more is gone with the plan that it belonged to.
+ * not show any more is gone with the plan that it belonged to. Of a former plan nothing is left, whoever
+ * saw it.
  */
 export function readOut(
   profile: Profile,
-  windows: readonly UsageWindow[],
+  read: { readonly windows: readonly UsageWindow[]; readonly facts: UsageFacts },
   sinceMs: number,
   now: Now,
 ): Profile {
+  const { windows, facts } = read;
   const shown = new Set(windows.map((w) => w.name));
-  const usageWindows = profile.usageWindows.filter((w) => w.source !== "USAGE_API" || shown.has(w.name));
+  const isOther = isOtherPlan(profile.account, facts);
+  const isPast = (w: UsageWindow) => !shown.has(w.name) && (isOther || w.source === "USAGE_API");
+  const usageWindows = profile.usageWindows.filter((w) => !isPast(w));
   const isWhole = usageWindows.length === profile.usageWindows.length;
-  return observed(isWhole ? profile : { ...profile, usageWindows }, windows, sinceMs, now);
+  const known = withFacts(isWhole ? profile : { ...profile, usageWindows }, facts);
+  return observed(known, windows, sinceMs, now);
+}
+
+/** True if both name a plan, and not the same one. */
+export function isOtherPlan(known: UsageFacts, read: UsageFacts): boolean {
+  if (known.planType === undefined || read.planType === undefined) return false;
+  return known.planType.toLowerCase() !== read.planType.toLowerCase();
+}
+
+/** The plan that a read-out names is newer than what a token names. */
+function withFacts(profile: Profile, facts: UsageFacts): Profile {
+  const { storedResets: known, ...rest } = profile;
+  const { planType, storedResets = 0 } = facts;
+  const isSamePlan = planType === undefined || profile.account.planType === planType;
+  if (isSamePlan && (known ?? 0) === storedResets) return profile;
+  return {
+    ...rest,
+    account: isSamePlan ? profile.account : { ...profile.account, planType },
+    ...(storedResets === 0 ? {} : { storedResets }),
+  };
 }
 
 /** The last reading of each window. Nothing was read later than now, whatever it says. */

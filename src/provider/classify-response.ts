@@ -53,7 +53,16 @@ function read(
 ): Reading {
   const evidence = readEvidence(response, longestWindowMs);
   const windows = dialect.windows(evidence);
-  if (!evidence.failed) return { outcome: "OK", scope: "NONE", windows, rule: "ok" };
+  if (!evidence.failed) {
+    const facts = evidence.source === "USAGE_API" ? dialect.facts?.(evidence) : undefined;
+    return {
+      outcome: "OK",
+      scope: "NONE",
+      windows,
+      ...(facts === undefined ? {} : { facts }),
+      rule: "ok",
+    };
+  }
   return evidence.source === "USAGE_API"
     ? readUsageFailure(evidence, windows)
     : readFailure(dialect, rules, evidence, windows);

@@ -1,6 +1,6 @@
 import type { Account, Grant, OAuthGrant, Rotation, TokenGrant } from "../domain/grant.ts";
 import type { Redirect } from "../domain/login.ts";
-import type { Reading, ResponseSource, UsageWindow } from "../domain/outcome.ts";
+import type { Reading, ResponseSource, UsageFacts, UsageWindow } from "../domain/outcome.ts";
 import type { CostClass } from "../domain/profile.ts";
 import type { Secret } from "../domain/secret.ts";
 import type { Now } from "../domain/time.ts";
@@ -120,7 +120,12 @@ export interface UsageEndpoint {
 
 /** What became of one look at the usage. */
 export type UsageAnswer =
-  | { readonly kind: "read"; readonly windows: readonly UsageWindow[]; readonly etag?: string }
+  | {
+      readonly kind: "read";
+      readonly windows: readonly UsageWindow[];
+      readonly facts?: UsageFacts;
+      readonly etag?: string;
+    }
   /** As at the last look (304). */
   | { readonly kind: "unchanged" }
   /** The provider refuses this access token (401). */

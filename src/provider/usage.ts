@@ -67,7 +67,13 @@ async function readUsage(
   }
   if (reading.windows.length === 0) return notNow("no_windows", { isRefusal: true, isOwn: true });
   const { etag } = headers;
-  return { kind: "read", windows: reading.windows, ...(etag === undefined ? {} : { etag }) };
+  const { windows, facts } = reading;
+  return {
+    kind: "read",
+    windows,
+    ...(facts === undefined ? {} : { facts }),
+    ...(etag === undefined ? {} : { etag }),
+  };
 }
 
 function notNow(

@@ -67,5 +67,6 @@ function writeAccount(
       observeTime: timestampOf(atMs),
       usedPercent,
     })),
+    storedResets: profile.storedResets ?? 0,
   };
 }

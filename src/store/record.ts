@@ -83,6 +83,7 @@ const ProfileRecord = z.object({
       source: maybe(z.enum(RESPONSE_SOURCES)),
     }),
   ),
+  storedResets: maybe(count),
   block: maybe(z.object({ outcome: z.enum(OUTCOMES), ban: z.boolean(), setAtMs: instant })),
   loginNeeded: maybe(
     z.object({ reason: z.enum(["refused", "permanent", "lost_in_flight"]), setAtMs: instant }),

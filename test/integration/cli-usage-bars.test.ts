@@ -77,6 +77,21 @@ test("why usage cannot be read, and when it is tried again", async () => {
   expect(stdout).toMatch(/cannot be read at the provider since .* \(http_429\); again .* at the earliest/);
 });
 
+test.each([
+  [1, "1 stored reset"],
+  [3, "3 stored resets"],
+])("%s stored: the owner is told, once, and of none nothing", async (count, text) => {
+  const body = {
+    rate_limit: { primary_window: { used_percent: 100, limit_window_seconds: 18_000 } },
+    rate_limit_reset_credits: { available_count: count },
+  };
+  const { broker, cli } = await brokerCli({ fetch: async () => Response.json(body) });
+  await broker.put("openai-codex:a");
+  const { stdout } = await cli("usage");
+  expect(stdout.match(/stored/g)).toHaveLength(1);
+  expect(stdout).toContain(`  ${text}: yours to redeem at the provider, the broker never does`);
+});
+
 test("nothing to show, an unknown provider, and what is wrong with a question", async () => {
   const { cli } = await brokerCli({ config });
   expect(await cli("usage")).toMatchObject({ code: 0, stdout: expect.stringContaining("auth-broker login") });

@@ -115,6 +115,20 @@ test("AcknowledgeBan sets the held ones free, names them, and leaves the banned 
   expect((await broker.acknowledge(CODEX)).profiles).toEqual([]);
 });
 
+test("who tells of a ban once more after it was acknowledged holds nobody anew", async () => {
+  await using broker = await world();
+  await broker.put(A);
+  const leases = [(await broker.acquire(CODEX)).lease, (await broker.acquire(CODEX)).lease];
+  await broker.put(B);
+  await broker.reportRaw(leases[0]?.leaseId ?? "", BAN);
+  await broker.acknowledge(CODEX);
+  await broker.reportRaw(leases[1]?.leaseId ?? "", BAN);
+  expect(await broker.serves(CODEX)).toBe(B);
+  await broker.clear(A);
+  await broker.reportRaw((await broker.acquire({ provider: CODEX, profile: A })).lease.leaseId, BAN);
+  expect((await broker.get(B)).stateReason).toBe("HELD_AFTER_BAN");
+});
+
 test("with banBrake off a ban blocks the one profile only", async () => {
   await using broker = await banned({ cooldown: { banBrake: false } });
   expect(await broker.serves(CODEX)).toBe(B);

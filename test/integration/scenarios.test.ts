@@ -51,6 +51,28 @@ test("tokens that live for a quarter of an hour serve for hours, each lease shor
   expect(n).toBeLessThan(24);
 });
 
+test("a provider that refuses what it has just given, to every login: each is refreshed once, and status tells of one end", async () => {
+  await using broker = await world();
+  let n = 0;
+  broker.token.always(() => tokens(++n));
+  for (const id of [A, B]) await broker.put(id);
+  const refuse = async (profile: string) => {
+    const { lease } = await broker.acquire({ provider: CODEX, profile });
+    return broker.report(lease.leaseId, "AUTH_INVALID_TOKEN");
+  };
+  const warnings = async () =>
+    (await broker.agent.status()).warnings.filter((w) => w.includes("refuses the tokens"));
+  for (const id of [A, B]) {
+    await refuse(id);
+    expect(await warnings()).toEqual([]);
+    expect((await refuse(id)).profileState).toBe("PROFILE_STATE_NEEDS_LOGIN");
+  }
+  expect(n).toBe(2);
+  expect(await warnings()).toHaveLength(1);
+  await broker.order(CODEX, A);
+  expect(await warnings()).toEqual([]);
+});
+
 test("a home with blanks, signs and letters of other alphabets is a home like any other", async () => {
   const place = await mkdtemp(join(tmpdir(), "Zoë & Ŝ$(id) "));
   const home = join(place, "日本");

@@ -35,6 +35,8 @@ async function reading(answer: (request: UsageRequest) => UsageReply, options: W
 
 interface Account {
   readonly profile: string;
+  readonly planType: string;
+  readonly storedResets: number;
   readonly state: string;
   readonly readings: readonly {
     readonly window: { readonly name: string; readonly usedPercent: number; readonly resetTime: string };
@@ -175,6 +177,26 @@ it("a watch shows everything at once, then every change", async () => {
     window: { name: "primary", usedPercent: 50 },
     source: "RESPONSE_SOURCE_UNSPECIFIED",
   });
+});
+
+it("resets that the owner holds are shown, as of the last reading, and no request redeems one", async () => {
+  let held = 2;
+  const { broker, server } = await reading(() => ({
+    body: {
+      ...READ_OUTS["/backend-api/wham/usage"](100, broker.nowMs + 60 * MINUTE),
+      rate_limit_reset_credits: { available_count: held },
+    },
+  }));
+  const shown = async () => (await getUsage(broker)).map((a) => [a.storedResets, a.planType]);
+  await broker.put("openai-codex:a");
+  expect(await shown()).toEqual([[2, "plus"]]);
+  await broker.restart();
+  expect(await shown()).toEqual([[2, "plus"]]);
+  held = 0;
+  await broker.advance(10 * MINUTE);
+  expect(await shown()).toEqual([[0, "plus"]]);
+  const asked = new Set(server.requests.map(({ method, path }) => `${method} ${path}`));
+  expect(asked).toEqual(new Set([`GET ${PATHS["openai-codex"]}`]));
 });
 
 it("the history survives a restart, and goes with its profile", async () => {

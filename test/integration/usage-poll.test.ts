@@ -69,6 +69,9 @@ async function looking(
   return { lone, looks, advance, report, ask, profile };
 }
 
+/** A read-out that names a plan. */
+const planned = (planType: string): UsageAnswer => ({ ...read(40), facts: { planType } }) as UsageAnswer;
+
 function read(usedPercent: number, etag?: string): UsageAnswer {
   const window: UsageWindow = { name: "primary", windowMinutes: 300, usedPercent, observedAtMs: 0 };
   return { kind: "read", windows: [window], ...(etag === undefined ? {} : { etag }) };
@@ -295,6 +298,34 @@ test("a 401 refuses the generation and brings one refresh; an endpoint that refu
   expect(w.looks.length).toBeLessThanOrEqual(5);
   expect((await w.lone.acquire("openai-codex")).profile).toBe(A);
   await one.stop();
+});
+
+test("another plan than the token's is asked for once, by one refresh, whatever the new token says", async () => {
+  let plan = "plus";
+  const w = await looking(() => planned(plan));
+  let issued = 0;
+  w.lone.answer = (request) => {
+    const answer = w.lone.granted(request, ++issued);
+    return answer.kind === "granted" ? { ...answer, account: { planType: "plus" } } : answer;
+  };
+  await w.lone.put(A, {
+    livesMs: 10 * DAY,
+    account: { accountId: "acct-a", userId: "user-a", planType: "plus" },
+  });
+  await w.ask();
+  await w.advance(10 * MINUTE);
+  expect(w.lone.sent).toEqual([]);
+  plan = "pro";
+  for (let n = 0; n < 5; n += 1) {
+    await w.ask();
+    await w.advance(10 * MINUTE);
+  }
+  expect(w.lone.sent).toEqual(["rt-FAKE-a"]);
+  expect(w.profile()).toMatchObject({ generation: 2, origin: "refresh", account: { planType: "pro" } });
+  plan = "free";
+  await w.ask();
+  await w.advance(10 * MINUTE);
+  expect(w.lone.sent).toHaveLength(2);
 });
 
 test("a 401 about a token that was replaced meanwhile is nobody's", async () => {

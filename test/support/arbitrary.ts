@@ -189,6 +189,7 @@ function arbitraryOptional(now: Now) {
   return fc.record(
     {
       title: text(20),
+      storedResets: fc.integer({ min: 1, max: 9 }),
       lastRefreshAtMs: past(now),
       block: arbitraryBlock(now),
       loginNeeded: arbitraryLoginNeeded(now),

@@ -8,12 +8,17 @@ export class HeldDisk {
   readonly #files: FileHandle;
   readonly #sync: FileHandle["sync"];
   #gate: Promise<void> | undefined;
+  /** So many more syncs are let through before the next one waits. */
+  #free = 0;
   #open = () => {};
 
   private constructor(files: FileHandle) {
     this.#files = files;
     this.#sync = files.sync;
-    const held = () => this.#gate;
+    const held = () => {
+      this.#free -= 1;
+      return this.#free < 0 ? this.#gate : undefined;
+    };
     const sync = this.#sync;
     files.sync = async function (this: FileHandle) {
       await held();
@@ -27,7 +32,9 @@ export class HeldDisk {
     return new HeldDisk(Object.getPrototypeOf(file));
   }
 
-  hold(): void {
+  /** `after`: so many syncs go through first. */
+  hold(after = 0): void {
+    this.#free = after;
     this.#gate ??= new Promise((resolve) => {
       this.#open = resolve;
     });

@@ -17,6 +17,7 @@ import { startAuthorizationServer } from "./authorization-server.mjs";
 import { Peer } from "./peer.ts";
 import { type Running, start } from "./process.mjs";
 import type { RpcError } from "./rpc-error.ts";
+import { unlessStopped } from "./standstill.ts";
 import { type FileCall, parseTrace } from "./strace.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -104,7 +105,7 @@ export class KillWorld {
   }
 
   async close(): Promise<void> {
-    await this.#broker?.kill("SIGKILL");
+    await this.#end();
     await this.#server.close();
     rmSync(this.#home, { recursive: true, force: true });
   }
@@ -116,17 +117,24 @@ export class KillWorld {
 
   /** All calls of an undisturbed cycle, answers to callers included. */
   async order(): Promise<readonly Point[]> {
-    return (await this.#cycle()).calls;
+    const run = async () => (await this.#cycle()).calls;
+    return unlessStopped(run, () => this.#end());
   }
 
   /** Kills the broker on entry of a call, starts it again, and judges. */
   kill(point: Point): Promise<Verdict> {
-    return this.#disturbed({ point, does: "signal=KILL" });
+    return unlessStopped(
+      () => this.#disturbed({ point, does: "signal=KILL" }),
+      () => this.#end(),
+    );
   }
 
   /** Has a call fail, lets the broker go on, ends it, starts it again, and judges. */
   refuse(point: Point, error: string): Promise<Verdict> {
-    return this.#disturbed({ point, does: `error=${error}` });
+    return unlessStopped(
+      () => this.#disturbed({ point, does: `error=${error}` }),
+      () => this.#end(),
+    );
   }
 
   async #disturbed(fault: Fault): Promise<Verdict> {
@@ -179,12 +187,15 @@ export class KillWorld {
     const lives = isKill ? pause(1_000, true) : fault === undefined ? true : this.#settled();
     const hasEnded = !(await Promise.race([broker.exited.then(() => false), lives]));
     await strace.kill("SIGINT");
-    if (fault !== undefined) {
-      await broker.kill("SIGKILL");
-      this.#broker = undefined;
-    }
+    if (fault !== undefined) await this.#end();
     const calls = this.#named(parseTrace(readFileSync(log, "utf8")), threads);
     return { seen, known, hasEnded, calls };
+  }
+
+  /** Ends the process as a crash does. The next call starts another. */
+  async #end(): Promise<void> {
+    await this.#broker?.kill("SIGKILL");
+    this.#broker = undefined;
   }
 
   /** What a new process says, against what the server knows. */

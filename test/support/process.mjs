@@ -66,12 +66,12 @@ export async function run(command, args, options = {}) {
 function capture(child) {
   const text = { stdout: "", stderr: "" };
   const waiters = new Set();
-  let ended = false;
+  let ended;
 
   const find = (pattern) => {
     for (const stream of [text.stdout, text.stderr]) {
       // The last piece is a line that is still being written.
-      const lines = stream.split("\n").slice(0, ended ? undefined : -1);
+      const lines = stream.split("\n").slice(0, ended === undefined ? -1 : undefined);
       for (const line of lines) {
         const match = line.match(pattern);
         if (match !== null) return match;
@@ -83,8 +83,8 @@ function capture(child) {
     for (const waiter of waiters) {
       const match = find(waiter.pattern);
       if (match !== undefined) waiter.resolve(match);
-      else if (ended)
-        waiter.reject(new Error(`${waiter.name} ended without ${waiter.pattern}\n${text.stderr}`));
+      else if (ended !== undefined)
+        waiter.reject(new Error(`${waiter.name} ended (${ended}) without ${waiter.pattern}\n${text.stderr}`));
       else continue;
       waiters.delete(waiter);
     }
@@ -96,8 +96,8 @@ function capture(child) {
       serve();
     });
   }
-  child.on("close", () => {
-    ended = true;
+  child.on("close", (code, signal) => {
+    ended = signal ?? code;
     serve();
   });
   return {

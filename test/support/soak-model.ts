@@ -42,8 +42,11 @@ export class Login {
   /** Refresh tokens in the order in which they were given out. */
   readonly #refresh: string[] = [];
   readonly #spentAtMs = new Map<string, number>();
-  /** How often each refresh token was sent without a complete answer. */
-  readonly #unheard = new Map<string, number>();
+  /**
+   * How often each refresh token was sent, answers apart that leave it as it was. A second time only after
+   * an answer was lost, be it on its way or, a moment later, with the process that had not yet written it down.
+   */
+  readonly #sent = new Map<string, number>();
   /** The server ended the login. */
   isDead = false;
   /** Refresh tokens before this one are known to be spent: a caller has seen what replaced them. */
@@ -96,17 +99,26 @@ export class Login {
     holds(this.inFlight === 0, `${this.id}: two refreshes are in flight`);
     const place = this.#refresh.indexOf(refreshToken);
     holds(place >= this.#floor, `${this.id}: a refresh token is sent that a caller saw replaced`);
-    const times = this.#unheard.get(refreshToken) ?? 0;
+    const times = this.#sent.get(refreshToken) ?? 0;
     const isLimited = this.rotation !== "none";
     holds(
       !isLimited || times < 2 + this.orders,
       `${this.id}: sent ${times} times without an answer, and again`,
     );
+    this.#sent.set(refreshToken, times + 1);
     this.inFlight += 1;
   }
 
-  unheard(refreshToken: string): void {
-    this.#unheard.set(refreshToken, (this.#unheard.get(refreshToken) ?? 0) + 1);
+  /** The server said "not now": the token is as if it had not been sent. */
+  spared(refreshToken: string): void {
+    this.#sent.set(refreshToken, (this.#sent.get(refreshToken) ?? 0) - 1);
+  }
+
+  /** The process died with this intent open, which counts as sent. True if nothing had arrived. */
+  interrupted(refreshToken: string, replay: number): boolean {
+    const times = this.#sent.get(refreshToken) ?? 0;
+    this.#sent.set(refreshToken, Math.max(times, replay + 1));
+    return times <= replay;
   }
 
   /** What the server makes of a request, by its own clock: new tokens, or undefined for `invalid_grant`. */
@@ -202,10 +214,12 @@ export class Login {
 
   /**
    * A new process: the monotonic clock begins anew. A token's end is a fact of the wall clock; a cooldown
-   * lasts no longer than its own length.
+   * lasts no longer than its own length. One that was over stays so, wherever the wall clock was set since.
    */
-  restarted(now: Now): void {
+  restarted(now: Now, before: Now): void {
     this.inFlight = 0;
+    if (this.#cooling !== undefined && left(this.#cooling, before) === 0) this.#cooling = undefined;
+    if (this.#guess !== undefined && left(this.#guess, before) === 0) this.#guess = undefined;
     for (const end of this.#issued.values()) end.monoMs = now.monoMs + end.wallMs - now.wallMs;
     for (const limit of [this.#cooling, this.#guess]) {
       if (limit !== undefined)
@@ -215,8 +229,8 @@ export class Login {
 
   /** True if there is a reason for this login to be over. */
   get mayBeOver(): boolean {
-    const isLost = [...this.#unheard.values()].some((times) => times >= 2);
-    return this.isDead || isLost || this.#refusals >= 2;
+    const isLost = this.#refresh.slice(this.#floor).some((token) => (this.#sent.get(token) ?? 0) >= 2);
+    return this.isDead || (isLost && this.rotation !== "none") || this.#refusals >= 2;
   }
 
   #issue(now: Now, refresh?: string) {

@@ -5,6 +5,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { inspect } from "node:util";
 import { parseConfig } from "../../src/config.ts";
 import { type Daemon, startDaemon } from "../../src/daemon.ts";
+import { readOffline } from "../../src/offline.ts";
+import { ownPlaces } from "../../src/places.ts";
 import { ManualClock, settled } from "./clock.ts";
 import { HeldDisk } from "./held-disk.ts";
 import { Peer } from "./peer.ts";
@@ -28,6 +30,8 @@ const provider = (rotation: string) => ({
 const CONFIG = JSON.stringify({
   providers: { strict: provider("strict"), grace: provider("grace"), none: provider("none") },
 });
+
+const KEY = parseConfig(CONFIG, "config.json").key;
 
 /** One process of the broker. A dead one reaches nobody any more. */
 interface Life {
@@ -68,7 +72,7 @@ export class SoakWorld {
   /** The next request that arrives is the last before the disk takes its time. */
   #isHeldAtRequest = false;
   /** How many acts, requests and answers there were. */
-  readonly counts = { calls: 0, given: 0, requests: 0, crashes: 0, refusals: 0 };
+  readonly counts = { calls: 0, given: 0, requests: 0, crashes: 0, interrupted: 0, refusals: 0 };
 
   static async open(): Promise<SoakWorld> {
     const soak = new SoakWorld();
@@ -205,12 +209,24 @@ export class SoakWorld {
     const life = this.#running();
     life.isAlive = false;
     const home = this.#copy(life.home);
+    await this.#interrupted(home);
     this.mendStore();
     this.#disk?.release();
     this.#isHeldAtRequest = false;
     await this.#bury(life);
     this.counts.crashes += 1;
     await this.#again(home, life.clock.now().wallMs + goneMs, goneMs);
+  }
+
+  /** What was under way when the process died, by what it left on the disk. */
+  async #interrupted(home: string): Promise<void> {
+    const { profiles } = await readOffline(ownPlaces({ AUTH_BROKER_HOME: home }), KEY, this.#now());
+    for (const { profile } of profiles) {
+      const { intent, grant } = profile;
+      if (intent?.phase !== "open" || grant.kind !== "oauth") continue;
+      const login = this.logins.find(({ id }) => id === profile.id);
+      if (login?.interrupted(grant.refreshToken?.reveal() ?? "", intent.replay)) this.counts.interrupted += 1;
+    }
   }
 
   /**
@@ -220,6 +236,14 @@ export class SoakWorld {
   async crashUnwritten(login: Login, isFromRequest: boolean): Promise<void> {
     this.#isHeldAtRequest = isFromRequest;
     if (!isFromRequest) this.#disk?.hold();
+    await this.acquire(login, 59 * MINUTE, MINUTE);
+    await this.crash(0);
+  }
+
+  /** As `crash`, when the intent to refresh this login is on the disk and nothing has been sent. */
+  async crashIntended(login: Login): Promise<void> {
+    // The record and its directory; the counter, which a token waits for, is not written any more.
+    this.#disk?.hold(2);
     await this.acquire(login, 59 * MINUTE, MINUTE);
     await this.crash(0);
   }
@@ -321,12 +345,12 @@ export class SoakWorld {
       if (own.isAlive) login.inFlight -= 1;
     };
     const lose = () => {
-      login.unheard(token);
       end();
       return broken();
     };
     if (fault === "broken before it was heard") throw lose();
     if (fault === "busy" || fault === "a page") {
+      login.spared(token);
       end();
       return fault === "busy" ? json(503, {}) : html(200);
     }
@@ -340,8 +364,6 @@ export class SoakWorld {
       if (!isAnswered || !own.isAlive) throw lose();
     }
     end();
-    // What cannot be written now may be lost in a crash: the one window of a strict provider's answer.
-    if (this.#isHeldAtRequest || this.#isStoreBroken) login.unheard(token);
     if (tokens === undefined) return json(400, { error: "invalid_grant" });
     const { accessToken: access_token, refreshToken: refresh_token } = tokens;
     return json(200, { access_token, refresh_token, token_type: "Bearer", expires_in: LIFE_SEC });
@@ -372,7 +394,7 @@ export class SoakWorld {
 
   async #again(home: string, wallMs: number, goneMs: number): Promise<void> {
     this.#serverMs += goneMs;
-    for (const login of this.logins) login.restarted({ wallMs, monoMs: 0 });
+    for (const login of this.logins) login.restarted({ wallMs, monoMs: 0 }, this.#now());
     await this.#start(home, wallMs);
     await this.#settle();
   }
@@ -406,7 +428,9 @@ export class SoakWorld {
 
   #copy(old: string): string {
     const home = this.#newHome();
-    for (const part of ["state", "key"]) cpSync(join(old, part), join(home, part), { recursive: true });
+    for (const part of ["state", "key", "key.counters"]) {
+      cpSync(join(old, part), join(home, part), { recursive: true });
+    }
     if (this.#isStoreBroken) mend(home);
     return home;
   }

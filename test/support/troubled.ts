@@ -36,4 +36,5 @@ export const troubled = profileWith({
   cooldowns: [limit(HOUR)],
   strikes,
   usageWindows: windows,
+  storedResets: 2,
 });

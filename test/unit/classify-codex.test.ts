@@ -53,6 +53,28 @@ describe("usage windows of Codex", () => {
   });
 });
 
+describe("the usage address of Codex tells", () => {
+  const facts = (body: object, source: Answer["source"] = "USAGE_API") =>
+    classified("openai-codex", { source, httpStatus: 200, body }).facts;
+
+  it("the plan and the resets that the owner holds", () => {
+    const body = { plan_type: "pro", rate_limit: limit(5), rate_limit_reset_credits: { available_count: 2 } };
+    expect(facts(body)).toEqual({ planType: "pro", storedResets: 2 });
+    expect(facts(body, "STREAM_EVENT")).toBeUndefined();
+  });
+
+  it.each([
+    [{}],
+    [{ plan_type: null, rate_limit_reset_credits: null }],
+    [{ plan_type: "a\u202e", rate_limit_reset_credits: { available_count: 0 } }],
+    [{ plan_type: 7, rate_limit_reset_credits: { available_count: -1 } }],
+    [{ plan_type: {}, rate_limit_reset_credits: { available_count: 1e9 } }],
+    [{ rate_limit_reset_credits: [{ available_count: 1 }] }],
+  ])("nothing in %j", (body) => {
+    expect(facts(body)).toEqual({});
+  });
+});
+
 describe("a refusal by Codex", () => {
   const refused = (headers: Readonly<Record<string, string>>, error: object = {}) =>
     reading("openai-codex", { httpStatus: 429, headers, body: { error } });

@@ -3,7 +3,7 @@ import { gathered, type Notice, noticesOf } from "../../src/domain/notice.ts";
 import type { Profile } from "../../src/domain/profile.ts";
 import { stateOf } from "../../src/domain/state.ts";
 import { after } from "../../src/domain/time.ts";
-import { FIXED_NOW as NOW, oauthGrantWith, profileWith } from "../support/arbitrary.ts";
+import { apiKeyGrantWith, FIXED_NOW as NOW, oauthGrantWith, profileWith } from "../support/arbitrary.ts";
 
 function told(...profiles: readonly Partial<Profile>[]) {
   const standings = profiles.map((part) => {
@@ -51,6 +51,37 @@ test.each([
   ["switched off", [{ enabled: false }], []],
 ] as const)("%s", (_what, profiles, kinds) => {
   expect(told(...(profiles as readonly Partial<Profile>[])).map(({ kind }) => kind)).toEqual(kinds);
+});
+
+test("a provider that refuses the fresh tokens of all its logins is told of once, as the provider's end", () => {
+  const refused: Partial<Profile> = {
+    origin: "forced",
+    loginNeeded: { reason: "refused", setAtMs: NOW.wallMs },
+  };
+  const [one, two] = [
+    { ...refused, id: "openai-codex:a" },
+    { ...refused, id: "openai-codex:b" },
+  ];
+  const other = { ...refused, origin: "put" as const, grant: apiKeyGrantWith(), id: "openai-codex:key" };
+  const profiles = (...parts: Partial<Profile>[]) => told(...parts).map((n) => n.profile);
+  expect(told(one, two)).toMatchObject([
+    {
+      kind: "LOGIN_REQUIRED",
+      profile: "",
+      message: expect.stringContaining("openai-codex refuses the tokens of all"),
+    },
+  ]);
+  expect(profiles(one, two, { ...one, enabled: false }, other)).toEqual(["", other.id]);
+  expect(profiles(one)).toEqual([one.id]);
+  const permanent = { reason: "permanent", setAtMs: 0 } as const;
+  for (const living of [
+    {},
+    { origin: "forced" as const },
+    { ...refused, loginNeeded: permanent },
+    { ...refused, origin: "login" as const },
+    { ...refused, origin: "put" as const },
+  ])
+    expect(profiles(one, two, living)).not.toContain("");
 });
 
 test("what is outside the order, and so never used, is nobody's concern", () => {

@@ -5,6 +5,8 @@ import {
   isBound,
   isCorrupt,
   type ProviderRules,
+  reseated,
+  seatOf,
 } from "../../src/domain/pool.ts";
 import type { Profile } from "../../src/domain/profile.ts";
 import { Secret } from "../../src/domain/secret.ts";
@@ -43,6 +45,47 @@ describe("without an order", () => {
     seats(list);
     expect(list.map((p) => p.label)).toEqual(["b", "a"]);
   });
+});
+
+describe("a change that moves nobody", () => {
+  const a = login("a");
+  const pool = seats([a, key("k"), corrupt("c")]);
+
+  test("leaves everybody's seat, and the changed profile in its own", () => {
+    const changed = { ...a, generation: 2 };
+    expect(places(reseated(pool, changed) as typeof pool)).toEqual(places(pool));
+    expect(seatOf(reseated(pool, changed) as typeof pool, "x:a")?.profile).toBe(changed);
+  });
+
+  test.each([
+    ["nobody there", login("new")],
+    ["a record that could not be read", login("c")],
+    ["another kind of grant", { ...a, grant: apiKeyGrantWith() }],
+    ["another cost class", { ...a, costClass: "METERED" as const }],
+  ])("is none for %s", (_what, profile) => {
+    expect(reseated(pool, profile)).toBeUndefined();
+  });
+
+  test("finds no seat for an id that nobody has", () => {
+    expect(seatOf(pool, "x:gone")).toBeUndefined();
+  });
+});
+
+test("a pool is mixed if some are metered and some are not", () => {
+  const isMixed = (...profiles: Profile[]) => seats(profiles).isMixed;
+  expect([isMixed(login("a"), key("k")), isMixed(login("a")), isMixed(key("k"), key("l"))]).toEqual([
+    true,
+    false,
+    false,
+  ]);
+});
+
+test("of several that had one id before, the first in order answers to it", () => {
+  const pool = seats([login("b", { aliases: ["old:x"] }), login("a", { aliases: ["old:x"] })], ["old:x"]);
+  expect(places(pool)).toEqual([
+    ["x:a", 1],
+    ["x:b", 0],
+  ]);
 });
 
 describe("an explicit order", () => {

@@ -61,6 +61,7 @@ describe("a profile's record", () => {
     const all: Required<Profile> = {
       ...profileWith({ grant: apiKeyGrantWith() }),
       title: "Work",
+      storedResets: 2,
       lastRefreshAtMs: 1,
       block: { outcome: "FORBIDDEN", ban: true, setAtMs: 1 },
       loginNeeded: { reason: "refused", setAtMs: 1 },

@@ -130,7 +130,7 @@ describe("a record that is an older copy", () => {
 test("a trial's silence, a reading and a report go to their rules", () => {
   const tried = profileWith({ cooldowns: [limit(0)] });
   expect(happens(tried, { type: "trial_ended", model: "" }).cooldowns).toEqual([]);
-  const read = happens(tried, { type: "usage_read", windows, sinceMs: NOW.wallMs });
+  const read = happens(tried, { type: "usage_read", windows, facts: {}, sinceMs: NOW.wallMs });
   expect([read.usageWindows, read.cooldowns]).toEqual([windows, []]);
   const begun = { type: "refresh_started", rotation: "strict", graceMs: 0, replay: 1 } as const;
   expect(happens(tried, begun).intent).toMatchObject({ generation: 1, replay: 1, phase: "open" });

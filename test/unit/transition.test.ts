@@ -36,6 +36,7 @@ describe("a login put in the place of another", () => {
     expect([cooldowns, usageWindows, accountEpoch]).toEqual([[limit(HOUR)], windows, "epoch-1"]);
     expect(put().strikes).toEqual(strikes);
     expect(account).toEqual({ accountId: "acct-a", userId: "u" });
+    expect(put().storedResets).toBe(2);
   });
 
   test("of another account forgets all that was known of the old one", () => {
@@ -47,6 +48,7 @@ describe("a login put in the place of another", () => {
       usageWindows: [],
     });
     expect(put({}, true).account).not.toHaveProperty("accountId");
+    expect(put({}, true)).not.toHaveProperty("storedResets");
   });
 
   test("leaves what the operator set where it says nothing", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { UsageWindow } from "../../src/domain/outcome.ts";
-import type { Cooldown } from "../../src/domain/profile.ts";
+import type { UsageFacts, UsageWindow } from "../../src/domain/outcome.ts";
+import type { Cooldown, Profile } from "../../src/domain/profile.ts";
 import { after } from "../../src/domain/time.ts";
 import {
   isOver,
@@ -64,10 +64,49 @@ test("a window that the provider's read-out does not show any more is gone; what
     window("bengalfox-primary", 100, { source: "MODEL_API", isPartial: true }),
   ];
   const profile = profileWith({ usageWindows, cooldowns: [limit()] });
-  const after = readOut(profile, [window("primary", 20, { source: "USAGE_API" })], NOW.wallMs, NOW);
+  const read = { windows: [window("primary", 20, { source: "USAGE_API" })], facts: {} };
+  const after = readOut(profile, read, NOW.wallMs, NOW);
   expect(after.usageWindows.map((w) => w.name)).toEqual(["bengalfox-primary", "primary"]);
   expect(after.cooldowns).toEqual([]);
-  expect(readOut(after, [window("primary", 20, { source: "USAGE_API" })], NOW.wallMs, NOW)).toBe(after);
+  expect(readOut(after, read, NOW.wallMs, NOW)).toBe(after);
+});
+
+describe("a read-out that names another plan", () => {
+  const seen = window("secondary", 100, { source: "MODEL_API" });
+  const plus = profileWith({ account: { planType: "plus" }, usageWindows: [seen], cooldowns: [limit()] });
+  const windows = [window("primary", 20, { source: "USAGE_API" })];
+  const read = (planType?: string, profile = plus) =>
+    readOut(profile, { windows, facts: planType === undefined ? {} : { planType } }, NOW.wallMs, NOW);
+
+  test("leaves nothing of the former one, whoever saw it: its limit is over", () => {
+    const after = read("pro");
+    expect(after.usageWindows).toEqual(windows);
+    expect(after.cooldowns).toEqual([]);
+    expect(after.account.planType).toBe("pro");
+  });
+
+  test.each([undefined, "plus", "Plus"])("is none that names %s", (planType) => {
+    const after = read(planType);
+    expect(after.usageWindows).toEqual([seen, ...windows]);
+    expect(after.cooldowns).toHaveLength(1);
+    expect(after.account).toEqual({ planType: planType ?? "plus" });
+    const unlimited = { ...after, cooldowns: [] };
+    expect(read(planType, unlimited)).toBe(unlimited);
+  });
+
+  test("tells the plan where none was known", () => {
+    const after = read("pro", { ...plus, account: {} });
+    expect([after.account.planType, after.usageWindows.length]).toEqual(["pro", 2]);
+  });
+});
+
+test("stored resets are those of the last read-out", () => {
+  const read = (profile: Profile, facts: UsageFacts) =>
+    readOut(profile, { windows: [], facts }, NOW.wallMs, NOW);
+  const two = read(profileWith(), { storedResets: 2 });
+  expect(two.storedResets).toBe(2);
+  expect(read(two, { storedResets: 2 })).toBe(two);
+  expect(read(two, {})).not.toHaveProperty("storedResets");
 });
 
 describe("the reset at which something would be lost", () => {

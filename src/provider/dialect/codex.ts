@@ -1,12 +1,15 @@
-import type { UsageWindow } from "../../domain/outcome.ts";
+import { knownParts } from "../../domain/claimed-account.ts";
+import type { UsageFacts, UsageWindow } from "../../domain/outcome.ts";
 import type { Evidence } from "./evidence.ts";
 import { generic } from "./generic.ts";
-import { asList, asObject, asText, type Json } from "./loose-json.ts";
+import { asList, asNumber, asObject, asText, type Json } from "./loose-json.ts";
 import { type HeaderResets, latest } from "./reset-moment.ts";
 import { both, type Dialect, either, hasCode, hasStatus, not, rule, says, type Test } from "./rule.ts";
 import { readWindowObject, usageWindows, type WindowRead } from "./windows.ts";
 
 const PREFIX = "x-codex-";
+/** More than anybody is given. */
+const MOST_RESETS = 1_000;
 /** Header endings, and the field names under which `readWindowObject` knows them. */
 const PARTS: readonly (readonly [string, string])[] = [
   ["-used-percent", "used_percent"],
@@ -53,6 +56,17 @@ function bodyWindows({ root, source, receivedAtMs }: Evidence): readonly WindowR
     const isReached = limit?.limit_reached === true || limit?.allowed === false;
     return isReached ? withOneSpent(windows) : windows;
   });
+}
+
+/** The plan, and the resets that the account's owner holds, of `GET /wham/usage`. */
+function facts({ root }: Evidence): UsageFacts {
+  const body = asObject(root);
+  const { planType } = knownParts({ planType: asText(body?.plan_type) });
+  const held = asNumber(asObject(body?.rate_limit_reset_credits)?.available_count);
+  return {
+    ...(planType === undefined ? {} : { planType }),
+    ...(held !== undefined && held > 0 && held <= MOST_RESETS ? { storedResets: Math.floor(held) } : {}),
+  };
 }
 
 /** A limit that is reached although every window is shown below 100 %: the fullest one was rounded down. */
@@ -133,5 +147,6 @@ export const codex: Dialect = {
   ],
   throttleScope: (evidence) => (namesLimit(evidence) ? "PROFILE_MODEL" : "PROFILE"),
   windows,
+  facts,
   headerResets,
 };

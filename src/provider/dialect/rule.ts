@@ -1,4 +1,4 @@
-import type { Outcome, Scope, UsageWindow } from "../../domain/outcome.ts";
+import type { Outcome, Scope, UsageFacts, UsageWindow } from "../../domain/outcome.ts";
 import type { Evidence } from "./evidence.ts";
 import type { HeaderResets } from "./reset-moment.ts";
 
@@ -31,6 +31,8 @@ export interface Dialect {
   readonly throttleScope: (evidence: Evidence) => Scope;
   /** What the answer shows of the account's usage. */
   readonly windows: (evidence: Evidence) => readonly UsageWindow[];
+  /** What a read-out of usage tells besides. Absent: nothing that is of use. */
+  readonly facts?: (evidence: Evidence) => UsageFacts;
   /** Resets in the provider's own headers. */
   readonly headerResets: (evidence: Evidence) => HeaderResets;
 }
