@@ -5,6 +5,7 @@
 import { fork } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { installed } from "./cache.mjs";
 import {
   call,
   client,
@@ -41,6 +42,8 @@ writeFileSync(
   JSON.stringify({ ...answer, padding: "x".repeat(5_000 - JSON.stringify(answer).length) }),
 );
 
+// Here, and not by four callers at once.
+installed({ "proper-lockfile": "4.1.2" });
 const callers = Array.from({ length: 4 }, () =>
   fork(here("./rpc-callers.mjs"), [home, socket, jsonSocket, file]),
 );
