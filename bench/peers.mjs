@@ -1,5 +1,5 @@
-// The same jobs on what a user would take instead: oh-my-pi's broker (over HTTP and its event stream) and a JSON file
-// under a lock. Foreign programs run in a network namespace that has nothing but loopback, with made-up tokens, and
+// The same jobs on what a user would take instead: oh-my-pi's broker (over HTTP and its event stream), oidc-agent where
+// the system has it, and a JSON file under a lock. Foreign programs run in a network namespace that has nothing but loopback, with made-up tokens, and
 // refresh at the authorization server of the tests. Linux only.
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { connect } from "../dist/client/index.js";
 import { startAuthorizationServer } from "../test/support/authorization-server.mjs";
 import { CACHE, installed } from "./cache.mjs";
+import { startOidcAgent } from "./oidc-agent.mjs";
 import { call, client, median, quantile, rssMiB, show, startBroker, stop, temporaryHome } from "./world.mjs";
 
 const PROFILES = 1_000;
@@ -26,7 +27,7 @@ if (process.argv[2] !== "inside") {
 
 const server = await startAuthorizationServer({ rotation: "strict" });
 const { tokenUrl, clientId } = server;
-const rows = [await own(), await omp(), await lockedFile()];
+const rows = [await own(), await omp(), ...(await oidcAgent()), await lockedFile()];
 show("peers", rows);
 process.exit(0);
 
@@ -199,6 +200,11 @@ async function omp() {
     },
     // What is uploaded loses the address of its token endpoint (18.2.3), so no refresh can be led to our server.
   });
+}
+
+async function oidcAgent() {
+  const agent = await startOidcAgent(server);
+  return agent === undefined ? [] : [await row("oidc-agent", agent)];
 }
 
 async function lockedFile() {

@@ -25,7 +25,9 @@ const bars = [
   ...rowsOf("peers")
     .filter(({ what }) => what !== "auth-broker")
     .map((row) => [
-      row.what === "locked file" ? "5 KB JSON file under a lock" : `${row.what}, over HTTP`,
+      { "locked file": "5 KB JSON file under a lock", "oidc-agent": "oidc-agent, over its socket" }[
+        row.what
+      ] ?? `${row.what}, over HTTP`,
       row["cached p50 ms"] * 1e6,
     ]),
 ];

@@ -12,7 +12,8 @@ import type { Alarm } from "./alarm.ts";
 import type { Actor, Audit } from "./audit.ts";
 import type { Clock } from "./clock.ts";
 import type { Latest } from "./latest.ts";
-import type { Channel, LeaseIds } from "./lease.ts";
+import type { LeaseIds } from "./lease.ts";
+import type { Channel } from "./lease-text.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Log } from "./log.ts";
 import type { Refreshes } from "./refresh.ts";
@@ -162,7 +163,8 @@ export function sceneOf(
 ): Scene {
   const session = extra.held ?? sessionOf(ctx, request, caller, now);
   const upstreamHeldUntilMs = ctx.heldUntilMs(request.provider);
-  return {
+  // Field by field: to spread what is there costs every acquire a microsecond (measured).
+  const scene: { -readonly [K in keyof Scene]: Scene[K] } = {
     allows: caller.allowsProfile,
     trialUntil: (profile, model) => ctx.trials.untilMs(profile, model, channel, now),
     isImpatient: extra.isImpatient === true,
@@ -170,11 +172,12 @@ export function sceneOf(
       lastPlace: ctx.lastPlace.get(request.provider) ?? 0,
       load: (profile) => ctx.sessions.count(profile, now) + (ctx.watches.get(profile) ?? 0),
     },
-    ...(upstreamHeldUntilMs === undefined ? {} : { upstreamHeldUntilMs }),
-    ...(session === undefined ? {} : { session }),
-    ...(extra.avoid === undefined ? {} : { avoid: extra.avoid }),
-    ...(extra.stayWith === undefined ? {} : { stayWith: extra.stayWith }),
   };
+  if (upstreamHeldUntilMs !== undefined) scene.upstreamHeldUntilMs = upstreamHeldUntilMs;
+  if (session !== undefined) scene.session = session;
+  if (extra.avoid !== undefined) scene.avoid = extra.avoid;
+  if (extra.stayWith !== undefined) scene.stayWith = extra.stayWith;
+  return scene;
 }
 
 /** The key of the request's conversation, or undefined if nothing sticks. */

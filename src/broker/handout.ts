@@ -10,7 +10,8 @@ import { transition } from "../domain/transition.ts";
 import type { Provider } from "../provider/provider.ts";
 import type { Actor, Deed } from "./audit.ts";
 import { type Caller, type Context, sessionKey } from "./context.ts";
-import { type Channel, LEASE_MS, tagOf } from "./lease.ts";
+import { LEASE_MS, tagOf } from "./lease.ts";
+import type { Channel } from "./lease-text.ts";
 
 /** What a caller gets: a lease and the credential that it stands for. */
 export interface Handout {

@@ -1,7 +1,7 @@
 import { TRIAL_MS } from "../domain/settings.ts";
 import { after, type Deadline, type Now, reached, wallOf } from "../domain/time.ts";
 import type { Alarm } from "./alarm.ts";
-import type { Channel } from "./lease.ts";
+import type { Channel } from "./lease-text.ts";
 
 interface Trial {
   readonly profile: string;

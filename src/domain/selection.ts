@@ -115,7 +115,9 @@ function fresh(pool: Pool, request: Request, scene: Scene, now: Now, lender: str
   for (const seat of pool.seats) {
     const verdict = judge(seat, pool, request, scene, now);
     ranked.push({ seat, verdict });
-    if (isOrdered && verdict.kind === "ready" && !isSpared(seat, pool, ranked)) break;
+    if (isOrdered && verdict.kind === "ready" && !isSpared(seat, pool, ranked)) {
+      return grantable({ seat, verdict }, "ORDER", lender);
+    }
   }
   const ready = ranked.filter((r) => r.verdict.kind === "ready");
   const waiting = ranked.filter((r) => r.verdict.kind === "refresh");

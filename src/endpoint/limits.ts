@@ -33,4 +33,6 @@ export const serverOptions = {
   "grpc.max_concurrent_streams": 2048,
   // A connection that has done its preface and then asks nothing.
   "grpc.max_connection_idle_ms": 300_000,
+  // Statistics of calls that nobody could ask for, since the service that tells them is not served.
+  "grpc.enable_channelz": 0,
 } as const satisfies ServerOptions;

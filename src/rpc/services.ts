@@ -1,7 +1,7 @@
 import type { ServiceDefinition, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
 import { packageFile } from "../package.ts";
-import { grantedIn, joined, partOnce } from "./encoding-once.ts";
+import { granted, grantedIn, granting } from "./encoding-once.ts";
 import { SERVICES, type ServiceName } from "./schema.ts";
 
 const FILES = [
@@ -27,11 +27,11 @@ export function serverDefinition(name: ServiceName): ServiceDefinition<UntypedSe
   if (name !== SERVICES.credential) return definition;
   const { AcquireCredential: acquire, WatchCredential: watch } = definition;
   if (acquire === undefined || watch === undefined) throw new TypeError(`${name} lacks a method`);
-  const granting = partOnce("credential", acquire.responseSerialize);
+  const grant = granting(acquire.responseSerialize);
   return {
     ...definition,
-    AcquireCredential: { ...acquire, responseSerialize: joined(granting) },
-    WatchCredential: { ...watch, responseSerialize: grantedIn(granting, watch.responseSerialize) },
+    AcquireCredential: { ...acquire, responseSerialize: granted(grant) },
+    WatchCredential: { ...watch, responseSerialize: grantedIn(grant, watch.responseSerialize) },
   };
 }
 

@@ -40,7 +40,8 @@ interface Reading {
 export class ProfileDocuments {
   readonly #directory: string;
   readonly #seals: Seals;
-  readonly #readable = new Map<string, Document>();
+  /** Made when it is first written: most are only read. */
+  readonly #readable = new Map<string, () => Document>();
   readonly #corrupt = new Map<string, CorruptRecord>();
 
   /** `directory`: the one of the state, in which the profiles have their own. */
@@ -92,8 +93,7 @@ export class ProfileDocuments {
 
   #note({ name, place, entry, error }: Reading, codec: Codec<Profile>): void {
     if (error === undefined) {
-      const adapter = documentAdapter(place, codec, this.#seals);
-      this.#readable.set(name, new Low<Entry<Profile> | null>(adapter, entry ?? null));
+      this.#readable.set(name, this.#document(place, codec, entry ?? null));
       this.#corrupt.delete(name);
     } else {
       this.#readable.delete(name);
@@ -102,12 +102,20 @@ export class ProfileDocuments {
     }
   }
 
+  #document(place: Place, codec: Codec<Profile>, entry: Entry<Profile> | null): () => Document {
+    let document: Document | undefined;
+    return () => {
+      document ??= new Low<Entry<Profile> | null>(documentAdapter(place, codec, this.#seals), entry);
+      return document;
+    };
+  }
+
   /** The document to write to; `data` is null if there is none yet. Throws `StoreError` if it is corrupt. */
   get(name: string, now: Now): Document {
     // Also one noted as corrupt: what kept it from being read may have passed, such as a lack of descriptors.
     if (!this.#readable.has(name)) this.#read([name], now);
     const document = this.#readable.get(name);
-    if (document !== undefined) return document;
+    if (document !== undefined) return document();
     throw new StoreError(
       "unreadable",
       this.pathOf(name),

@@ -6,6 +6,7 @@ import {
   type KeyObject,
   randomBytes,
 } from "node:crypto";
+import { strictBase64 } from "./base64.ts";
 
 /** AES-256 in Galois/Counter Mode, by its name in JOSE (RFC 7518). */
 export const SEAL_ALGORITHM = "A256GCM";
@@ -101,12 +102,6 @@ export class Seal {
   #about({ format, place, generation, revision }: Subject): Buffer {
     return Buffer.from(`${this.#bound} ${format} ${generation} ${revision} ${place}`);
   }
-}
-
-/** One text for the same bytes: Node would pass over what is none of the alphabet, and bits that count for nothing. */
-function strictBase64(text: string): Buffer | undefined {
-  const bytes = Buffer.from(text, "base64");
-  return bytes.toString("base64") === text ? bytes : undefined;
 }
 
 /** A key as text. */

@@ -1,41 +1,80 @@
+import fc from "fast-check";
+import protobuf from "protobufjs";
 import { expect, test } from "vitest";
-import { joined, partOnce } from "../../src/rpc/encoding-once.ts";
-import { messageType, SERVICES } from "../../src/rpc/schema.ts";
-import { serverDefinition } from "../../src/rpc/services.ts";
+import { granted, granting } from "../../src/rpc/encoding-once.ts";
+import { timestampOf } from "../../src/rpc/instants.ts";
+import { type Message, messageType, SERVICES } from "../../src/rpc/schema.ts";
+import { loadDefinitions, serverDefinition } from "../../src/rpc/services.ts";
 
-const acquire = serverDefinition(SERVICES.credential).AcquireCredential;
-const whole = (message: object): Buffer => {
-  // Without the field that is encoded apart, and with it in a new object each time.
-  const { credential, ...others } = message as { credential?: object };
-  return acquire?.responseSerialize({ ...others, credential: { ...credential } }) as Buffer;
+const service = serverDefinition(SERVICES.credential);
+const plain = loadDefinitions()[SERVICES.credential] as typeof service;
+
+const credential = { apiKey: { key: "sk-FAKE" }, headers: { authorization: "Bearer sk-FAKE" } };
+const lease = {
+  leaseId: "one",
+  provider: "openai-codex",
+  profile: "openai-codex:a",
+  generation: 3,
+  sessionId: "",
+  issueTime: timestampOf(1_800_000_000_123),
+  expireTime: timestampOf(1_800_003_600_000),
+  trial: true,
+  costClass: "COST_CLASS_METERED",
 };
 
-const lease = (leaseId: string) => ({ leaseId, profile: "openai-codex:a", generation: 3, trial: true });
-const credential = { apiKey: { key: "sk-FAKE" }, headers: { authorization: "Bearer sk-FAKE" } };
+/** What both ways to encode a message are read back as. */
+function read(method: string, message: Message) {
+  const [own, usual] = [service[method], plain[method]];
+  return {
+    own: usual?.responseDeserialize(own?.responseSerialize(message) as Buffer) as Message,
+    usual: usual?.responseDeserialize(usual.responseSerialize(message)),
+  };
+}
 
-test("an answer that is put together of parts reads back as the whole", () => {
-  for (const leaseId of ["one", "two"]) {
-    const bytes = acquire?.responseSerialize({ lease: lease(leaseId), credential }) as Buffer;
-    expect(acquire?.responseDeserialize(bytes)).toMatchObject({ lease: lease(leaseId), credential });
-    expect(acquire?.responseDeserialize(bytes)).toEqual(
-      acquire?.responseDeserialize(whole({ lease: lease(leaseId), credential })),
-    );
-  }
+test("an answer is read back as if it had been encoded by the schema", () => {
+  const text = fc.string({ unit: "binary", maxLength: 300 });
+  const moment = fc.integer({ min: 0, max: 253_402_300_799_000 }).map(timestampOf);
+  const leases = fc.record({
+    leaseId: text,
+    provider: text,
+    profile: text,
+    generation: fc.integer({ min: 0, max: 2 ** 31 - 1 }),
+    sessionId: text,
+    issueTime: moment,
+    expireTime: moment,
+    trial: fc.boolean(),
+    costClass: fc.constantFrom(...Object.keys(messageEnum())),
+  });
+  fc.assert(
+    fc.property(leases, (any) => {
+      const { own, usual } = read("AcquireCredential", { lease: any, credential });
+      expect(own).toEqual(usual);
+    }),
+  );
 });
 
-test.each([[1], [20_000]])(
-  "a watch's grant, put together of parts, reads back as the whole (%i bytes)",
-  (length) => {
-    const watch = serverDefinition(SERVICES.credential).WatchCredential;
-    const large = { ...credential, baseUrl: "x".repeat(length) };
-    const bytes = watch?.responseSerialize({ granted: { lease: lease("one"), credential: large } }) as Buffer;
-    const read = watch?.responseDeserialize(bytes);
-    expect(read).toMatchObject({ state: "granted", granted: { lease: lease("one"), credential: large } });
-    const unavailable = { reason: "NO_PROFILE", message: "none" };
-    const other = watch?.responseSerialize({ unavailable }) as Buffer;
-    expect(watch?.responseDeserialize(other)).toMatchObject({ state: "unavailable", unavailable });
-  },
-);
+function messageEnum() {
+  const { resolvedType } = messageType("authbroker.v1.Lease").fields.costClass ?? {};
+  return resolvedType instanceof protobuf.Enum ? resolvedType.values : {};
+}
+
+test("all that a lease has is encoded", () => {
+  // A field that is added to the schema must be added by hand.
+  expect(messageType("authbroker.v1.Lease").fieldsArray.map((field) => field.name)).toEqual(
+    Object.keys(lease),
+  );
+  const { own } = read("AcquireCredential", { lease, credential });
+  expect(own).toMatchObject({ lease, credential });
+});
+
+test.each([[1], [20_000]])("a watch's grant is read back as by the schema (%i bytes)", (length) => {
+  const large = { ...credential, baseUrl: "x".repeat(length) };
+  const { own, usual } = read("WatchCredential", { granted: { lease, credential: large } });
+  expect(own).toMatchObject({ state: "granted", granted: { lease, credential: large } });
+  expect(own).toEqual(usual);
+  const unavailable = { reason: "NO_PROFILE", message: "none" };
+  expect(read("WatchCredential", { unavailable }).own).toMatchObject({ state: "unavailable", unavailable });
+});
 
 test("a watch's grant has the fields of an acquire's answer", () => {
   const fields = (name: string) =>
@@ -44,23 +83,23 @@ test("a watch's grant has the fields of an acquire's answer", () => {
   expect(messageType("authbroker.v1.WatchCredentialResponse").fields.granted?.id).toBe(1);
 });
 
-test("an object is encoded once, another one with other content anew", () => {
+test("a credential is encoded once, another object with other content anew", () => {
   const encoded: object[] = [];
-  const serialize = joined(
-    partOnce("part", (message) => {
+  const serialize = granted(
+    granting((message) => {
       encoded.push(message);
-      return Buffer.from(JSON.stringify(message));
+      return plain.AcquireCredential?.responseSerialize(message) as Buffer;
     }),
   );
-  const part = { a: 1 };
-  expect(String(serialize({ n: 1, part }))).toBe('{"n":1}{"part":{"a":1}}');
-  expect(String(serialize({ n: 2, part }))).toBe('{"n":2}{"part":{"a":1}}');
-  expect(String(serialize({ n: 3, part: { a: 2 } }))).toBe('{"n":3}{"part":{"a":2}}');
-  expect(encoded.filter((message) => "part" in message)).toHaveLength(2);
-});
-
-test("a message without the part is encoded as it is", () => {
-  const serialize = joined(partOnce("part", (message) => Buffer.from(JSON.stringify(message))));
-  expect(String(serialize({ n: 1, part: null }))).toBe('{"n":1,"part":null}');
-  expect(String(serialize({ n: 1 }))).toBe('{"n":1}');
+  const back = (bytes: Buffer) => plain.AcquireCredential?.responseDeserialize(bytes);
+  const other = { apiKey: { key: "sk-FAKE-2" } };
+  for (const [id, given] of [
+    ["one", credential],
+    ["two", credential],
+    ["three", other],
+  ] as const) {
+    const message = { lease: { ...lease, leaseId: id }, credential: given };
+    expect(back(serialize(message))).toMatchObject(message);
+  }
+  expect(encoded).toEqual([{ credential }, { credential: other }]);
 });

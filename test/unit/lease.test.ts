@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Lease, LeaseIds } from "../../src/broker/lease.ts";
+import { LeaseIds } from "../../src/broker/lease.ts";
+import type { Lease } from "../../src/broker/lease-text.ts";
+import { PROFILE_KINDS, type ProfileKind } from "../../src/domain/grant.ts";
 
 const KEY = new Uint8Array(32).fill(7);
 const ids = new LeaseIds(KEY);
@@ -31,6 +33,50 @@ describe("a lease id", () => {
   test("brings back everything that a report must know", () => {
     const { tag: _tag, ...read } = ids.read(ids.write(lease)) ?? { tag: "" };
     expect(read).toEqual(lease);
+  });
+
+  test.each([
+    ["of the usual kind", fc.stringMatching(/^[\w.:@/-]{0,12}$/), 0],
+    ["with separators in it", fc.constantFrom("", "a", "~", "2~", "a~b~c"), 0],
+    ["of any kind", fc.oneof(fc.constantFrom("", "~", "."), fc.string({ unit: "binary" })), 2],
+  ])("%s brings back everything", (_kind, text, mostListed) => {
+    const moment = fc.oneof(fc.nat(), fc.double({ min: 0, max: 8.64e15, noNaN: true }).map(Math.abs));
+    const request = fc.record({
+      provider: text,
+      model: text,
+      sessionId: text,
+      pool: text,
+      kinds: fc.subarray<ProfileKind>([...PROFILE_KINDS], { maxLength: mostListed }),
+      minValidForMs: moment,
+      profile: text,
+      excludeProfiles: fc.array(text, { maxLength: mostListed }),
+    });
+    const leases = fc.record<Lease>({
+      profile: text,
+      generation: fc.nat(),
+      accountEpoch: text,
+      request,
+      endpoint: text,
+      uid: fc.nat(),
+      issuedAtMs: moment,
+      expiresAtMs: moment,
+      trial: fc.boolean(),
+      channel: fc.constantFrom("acquire", "watch"),
+    });
+    fc.assert(
+      fc.property(leases, (any) => {
+        const { tag: _tag, ...read } = ids.read(ids.write(any)) ?? { tag: "" };
+        expect(read).toEqual(any);
+      }),
+    );
+  });
+
+  test("of the usual kind needs no quotes in a shell", () => {
+    const usual = { ...lease, request: { ...lease.request, kinds: [], excludeProfiles: [] } };
+    const id = ids.write(usual);
+    expect(id).toMatch(/^[\w.:@/~-]+$/);
+    expect(ids.read(id)).toMatchObject(usual);
+    expect(id).toContain(usual.profile);
   });
 
   test("can be read again for a request that excludes as much as a request may", () => {

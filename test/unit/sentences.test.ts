@@ -41,7 +41,7 @@ const failures: [Failure, ...RegExp[]][] = [
   [{ kind: "store_corrupt", path: "/s/a", mend: "mend it" }, /cannot be read: \/s\/a; mend it$/],
   [{ kind: "peer_unverified" }, /who is calling/],
   [{ kind: "client_forbidden" }, /policy does not allow/],
-  [{ kind: "client_forbidden", isUnconfirmed: true }, /nobody has said yes/],
+  [{ kind: "client_forbidden", why: "unconfirmed" }, /nobody has said yes/],
   [{ kind: "endpoint_limit", retryAtMs: 1 }, /rate limit/],
   [{ kind: "internal" }, /log has the cause/],
 ];
