@@ -6,8 +6,12 @@ const ALL = 32;
 
 /** Calls are counted in windows of so many milliseconds. */
 const WINDOW_MS = 100;
-/** Who has begun more than this in the last window and this one has calls without end, or a burst that can wait. */
+/**
+ * Who asked more than so often in the last window and this one, and had so many wait at a time, has calls without end, or
+ * a burst that can wait. A harness with a call or a few for each of its agents has no such line.
+ */
 const BUSY_CALLS = 100;
+const BUSY_LINE = 32;
 /** What such a one may begin at a time while others ask as well, and the milliseconds in between. */
 const BUSY_EACH = 4;
 const PACE_MS = 1;
@@ -23,6 +27,9 @@ interface Line {
   /** Came in the last window in which there were any, and in the one before that. */
   recent: number;
   before: number;
+  /** How many waited at a time, at most, in these two windows. */
+  longest: number;
+  longestBefore: number;
 }
 
 /** What time is to `Turns`. */
@@ -74,6 +81,7 @@ export class Turns {
       return;
     }
     line.calls.push(begin);
+    line.longest = Math.max(line.longest, line.calls.length);
     if (isNext) this.#wait(line);
     this.#arrange();
   }
@@ -82,9 +90,11 @@ export class Turns {
     this.#look();
     let line = this.#lines.get(party);
     if (line !== undefined) return line;
-    line = this.#linesBefore.get(party) ?? { calls: [], begun: 0, recent: 0, before: 0 };
+    line = this.#linesBefore.get(party) ?? newLine();
     line.before = line.recent;
     line.recent = 0;
+    line.longestBefore = line.longest;
+    line.longest = line.calls.length;
     this.#lines.set(party, line);
     return line;
   }
@@ -100,6 +110,7 @@ export class Turns {
 
   #isBusy(line: Line): boolean {
     if (line.recent + line.before <= BUSY_CALLS) return false;
+    if (Math.max(line.longest, line.longestBefore) < BUSY_LINE) return false;
     return this.#lines.size > 1 || this.#linesBefore.size > 1;
   }
 
@@ -148,4 +159,8 @@ export class Turns {
     this.#arrange();
     for (const begin of now) begin();
   }
+}
+
+function newLine(): Line {
+  return { calls: [], begun: 0, recent: 0, before: 0, longest: 0, longestBefore: 0 };
 }

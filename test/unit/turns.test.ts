@@ -66,7 +66,7 @@ describe("of the calls that arrive together", () => {
   });
 });
 
-describe("who begins more than a hundred within two windows", () => {
+describe("who begins more than a hundred within two windows, and has thirty-two wait", () => {
   test("alone, goes on with every turn", () => {
     ask("a", 200);
     for (let i = 0; i < 25; i += 1) turn();
@@ -102,6 +102,17 @@ describe("who begins more than a hundred within two windows", () => {
     pace();
     for (let i = 0; i < 40; i += 1) turn();
     expect(of("a")).toBe(302);
+    expect(timers).toEqual([]);
+  });
+
+  test("but never had many wait, is as any other: a harness that asks for its agents, a few at a time", () => {
+    ask("b", 1);
+    for (let i = 0; i < 50; i += 1) {
+      ask("a", 16);
+      turn();
+      turn();
+    }
+    expect(of("a")).toBe(800);
     expect(timers).toEqual([]);
   });
 
