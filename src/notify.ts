@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { ChildProcess, spawn } from "node:child_process";
 import type { Notice } from "./domain/notice.ts";
 
 /** A program that takes longer is ended, with all that it started. */
@@ -48,12 +48,12 @@ export function createNotifier(options: NotifierOptions): Notifier {
     if (errand !== undefined) run(errand);
   };
   const run = ({ argv: [program = "", ...args], input }: Errand) => {
-    // A group of its own, so that whatever it started ends with it.
-    const child = spawn(program, args, {
-      stdio: ["pipe", "ignore", "ignore"],
-      detached: true,
-      windowsHide: true,
-    });
+    const child = started(program, args);
+    if (!(child instanceof ChildProcess)) {
+      complain(program, `cannot be run (${child.code ?? "unknown error"})`);
+      next();
+      return;
+    }
     running = child;
     const overdue = setTimeout(() => {
       complain(program, `was ended after ${longestRunMs / 1_000} s`);
@@ -94,6 +94,16 @@ export function createNotifier(options: NotifierOptions): Notifier {
       if (running !== undefined) endGroup(running);
     },
   };
+}
+
+/** The program, or why there is none: some failures of a start are thrown, others are told by an event. */
+function started(program: string, args: readonly string[]): ChildProcess | NodeJS.ErrnoException {
+  try {
+    // A group of its own, so that whatever it started ends with it.
+    return spawn(program, args, { stdio: ["pipe", "ignore", "ignore"], detached: true, windowsHide: true });
+  } catch (error) {
+    return error as NodeJS.ErrnoException;
+  }
 }
 
 /** True where a person may be looking: a graphical session of Linux, or macOS. */

@@ -104,21 +104,28 @@ export class Broker {
 
   /** Lock and unlock; loaded when the broker already serves, or by whoever comes sooner. */
   locking(): Promise<Locking> {
-    this.#loadingLock ??= import("./locking.ts").then(({ Locking }) => {
-      const { ctx } = this;
-      const { store, settings, lockAfterMs } = this.#parts;
-      this.#lock = new Locking({
-        ...ctx,
-        store,
-        load: () => open(ctx, store),
-        flush: () => ctx.histories.flush(),
-        flightMs: 2 * settings.refresh.totalTimeoutMs,
-        isWatched: () => ctx.watches.size > 0,
-        ...(lockAfterMs === undefined ? {} : { lockAfterMs }),
-      });
-      return this.#lock;
+    this.#loadingLock ??= this.#loadLocking().catch((error: unknown) => {
+      // As with logins: the next call tries again.
+      this.#loadingLock = undefined;
+      throw error;
     });
     return this.#loadingLock;
+  }
+
+  async #loadLocking(): Promise<Locking> {
+    const { Locking } = await import("./locking.ts");
+    const { ctx } = this;
+    const { store, settings, lockAfterMs } = this.#parts;
+    this.#lock = new Locking({
+      ...ctx,
+      store,
+      load: () => open(ctx, store),
+      flush: () => ctx.histories.flush(),
+      flightMs: 2 * settings.refresh.totalTimeoutMs,
+      isWatched: () => ctx.watches.size > 0,
+      ...(lockAfterMs === undefined ? {} : { lockAfterMs }),
+    });
+    return this.#lock;
   }
 
   /** Somebody asked for something: the time until the lock by itself begins anew. */

@@ -29,7 +29,14 @@ function loadRefresh() {
 export function lateDiscovery(fetch: Fetch): Discovery {
   let made: Promise<Discovery> | undefined;
   const discovery = () => {
-    made ??= import("./discovery.ts").then(({ createDiscovery }) => createDiscovery(fetch));
+    made ??= import("./discovery.ts").then(
+      ({ createDiscovery }) => createDiscovery(fetch),
+      (error: unknown) => {
+        // Files of a program that is being replaced may be back in a moment.
+        made = undefined;
+        throw error;
+      },
+    );
     return made;
   };
   return { find: async (...about) => (await discovery()).find(...about) };

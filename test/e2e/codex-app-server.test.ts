@@ -54,6 +54,17 @@ describe.skipIf(!(await hasNamespaces()))("codex app-server on borrowed credenti
     expect(client.running.stdout() + client.running.stderr()).not.toContain("rt-FAKE");
   });
 
+  test("the commands of the model do not learn where the broker is", async () => {
+    const world = await codexWorld({ tls: true });
+    await world.login("a");
+    world.backend.model = ({ body }) => (body.includes("PWD=") ? says("seen") : runs("env"));
+    const client = await startAppServer(world);
+    expect(await client.turn(await client.thread(), "look around")).toMatchObject({ status: "completed" });
+    const bodies = world.backend.modelRequests().map(({ body }) => body);
+    expect(bodies.some((body) => body.includes("PWD="))).toBe(true);
+    expect(bodies.filter((body) => body.includes("AUTH_BROKER"))).toEqual([]);
+  });
+
   test("a client that never logs in gets a login, and no answer to what it did not ask", async () => {
     const world = await codexWorld({ tls: true });
     const token = await world.login("a");

@@ -89,6 +89,13 @@ describe("the operator's program", () => {
     expect(warnings[1]).toContain("ended with 3");
   });
 
+  test("whose start throws is named too, and the next one is tried", async () => {
+    start({ command: ["sh", "x".repeat(3_000_000)] });
+    notifier.tell(NOTICE);
+    notifier.tell(NOTICE);
+    expect(warnings).toEqual([expect.stringContaining("cannot be run (E2BIG)")]);
+  });
+
   test("that reads nothing harms nobody", async () => {
     start({ command: shell("exec <&-; echo done > $OUT") });
     for (let i = 0; i < 3; i += 1) notifier.tell({ ...NOTICE, message: "x".repeat(1_000_000) });

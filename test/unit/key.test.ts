@@ -81,9 +81,17 @@ describe("a key that a program prints", () => {
     expect(`${(error as Error).message} ${(error as Error).stack}`).not.toMatch(/abab|secret/);
   });
 
-  test("is an error if there is no such program", async () => {
-    await expect(commandKey(["/nowhere/program"]).read(INSTALL)).rejects.toMatchObject({
-      message: expect.stringContaining("ENOENT"),
+  test.each([
+    ["that is not there", ["/nowhere/program"], "the program that gives the key is not there"],
+    ["that is no program", [tmpdir()], "may not be run by this user"],
+    ["that takes too many arguments", ["sh", "x".repeat(3_000_000)], "could not be started (E2BIG)"],
+    ["of a name that none has", ["a\0b"], "could not be started (ERR_INVALID_ARG_VALUE)"],
+  ])("is an error with its mend for a program %s", async (_what, command, message) => {
+    await expect(commandKey(command).read(INSTALL)).rejects.toMatchObject({
+      name: "StoreError",
+      path: command[0],
+      message: expect.stringContaining(message),
+      mend: expect.stringContaining("key.command in config.json"),
     });
   });
 });
