@@ -124,7 +124,10 @@ async function refusal(error: ServiceError, address: Address): Promise<CommandEr
         new CommandError(69, `the broker at ${at} went away before it answered`, { help: START })
       );
     case "DEADLINE_EXCEEDED":
-      return new CommandError(75, `the broker at ${at} did not answer in time`, { code: failure.code });
+      return new CommandError(75, `the broker at ${at} did not answer in time`, {
+        code: failure.code,
+        help: "it may have done it: look with auth-broker status, then try again",
+      });
     case "RESOURCE_EXHAUSTED":
       return new CommandError(64, "the request is larger than a broker takes", { code: failure.code });
     case "UNIMPLEMENTED":

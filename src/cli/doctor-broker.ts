@@ -16,6 +16,9 @@ export async function brokerChecks(checks: Check[]): Promise<readonly ProfileVie
   if (!(await isLive("profile", "administration", checks))) return [];
   using line = await dial("profile");
   const profiles = profileViews((await allProfiles(line)).profiles);
+  if (profiles.length === 0) {
+    checks.push(ok("profile", "the broker has none yet: auth-broker login PROVIDER, or auth-broker import"));
+  }
   for (const view of profiles) {
     if (STUCK.includes(bare(view.state))) {
       checks.push(

@@ -9,6 +9,7 @@ import type { Places } from "../places.ts";
 import { type Check, ok, warn } from "./doctor-check.ts";
 import { originChecks, phantomChecks, storeChecks } from "./doctor-programs.ts";
 import { importContext } from "./import-plan.ts";
+import { takeOvers } from "./import-show.ts";
 import { bare, type ProfileView } from "./profile-view.ts";
 
 interface Holder {
@@ -45,7 +46,9 @@ export async function loginChecks(
       warn(
         "login",
         `${profile}: the same single-use login is held by ${names}; whoever refreshes first logs the others out`,
-        "auth-broker import SOURCE --take-over, or log in anew in all but one of them",
+        [...takeOvers(holders.map(({ source }) => source)), "log in anew in all but one of them"].join(
+          ", or ",
+        ),
       ),
     );
   }

@@ -79,7 +79,7 @@ export function originChecks(
     const refreshes = own?.grant.kind === "oauth" && own.grant.refreshToken !== undefined;
     if (isSole && refreshes) {
       const message = `${profile} was taken over, and ${sourcePath} has a login of its own for the same account again`;
-      return [warn("login", message, "auth-broker import SOURCE --take-over does it again")];
+      return [warn("login", message, `auth-broker import ${own.source} --take-over does it again`)];
     }
     const isEnded = bare(state) === "NEEDS_LOGIN" || stateReason === "LOGIN_REQUIRED";
     const [other] = there;

@@ -1,4 +1,5 @@
 import type { SourceName } from "../import/item.ts";
+import { SOURCES } from "../import/sources.ts";
 import { TAKEN_OVER, type TakenOver } from "../import/strip.ts";
 import { dial } from "./call.ts";
 import { CommandError } from "./command-error.ts";
@@ -13,7 +14,17 @@ import { checkWithProgram } from "./take-over-check.ts";
 
 /** `--take-over` and `--undo`. */
 export async function handOver(names: readonly SourceName[], options: ImportOptions): Promise<void> {
-  const source = TAKEN_OVER.find((one) => one === names[0]);
+  const [asked] = names;
+  const source = TAKEN_OVER.find((one) => one === asked);
+  if (source === undefined && asked !== undefined && names.length === 1) {
+    throw new CommandError(
+      64,
+      `${SOURCES[asked].title} cannot be taken over: it has no way to go on without its login`,
+      {
+        help: `auth-broker login ${LOGIN_INSTEAD[asked] ?? "PROVIDER"}, for a login that nobody else has`,
+      },
+    );
+  }
   if (source === undefined || names.length !== 1 || (options.takeOver && options.undo) || options.dryRun) {
     throw new CommandError(64, "--take-over and --undo are for one program, and stand alone", {
       help: `auth-broker import ${TAKEN_OVER.join("|")} --take-over`,
@@ -38,6 +49,9 @@ export async function handOver(names: readonly SourceName[], options: ImportOpti
   else note(`${plain(check)}. ${NEXT[source]}`);
   for (const view of await outside(line, result.imported)) noteOutside(view);
 }
+
+/** Where a login of the broker's own comes from. */
+const LOGIN_INSTEAD: Partial<Readonly<Record<SourceName, string>>> = { gemini: "google-gemini-cli" };
 
 /** How each program gets its credentials from now on. */
 const NEXT: Readonly<Record<TakenOver, string>> = {

@@ -1,3 +1,4 @@
+import { TAKEN_OVER } from "../import/strip.ts";
 import type { ImportResult } from "./import-apply.ts";
 import { note, plain, print, printJson } from "./output.ts";
 
@@ -9,10 +10,21 @@ export interface ImportOptions {
   readonly json?: boolean;
 }
 
-const MEANING_OF_SHARED =
-  "These logins are SHARED: the program that they came from holds them too, so the broker reads its file again " +
-  "before each refresh and takes over what is newer there. Safer is a login that nobody else has, by auth-broker " +
-  "import SOURCE --take-over, or one of the broker's own, which takes the place of the shared one:";
+/** What makes the broker the only owner of the logins of these programs, for those where it can be. */
+export function takeOvers(sources: readonly string[]): readonly string[] {
+  return TAKEN_OVER.filter((one) => sources.includes(one)).map(
+    (one) => `auth-broker import ${one} --take-over`,
+  );
+}
+
+function meaningOfShared(sources: readonly string[], dryRun: boolean): string {
+  const ways = [...takeOvers(sources), "one of the broker's own"].join(", or ");
+  return (
+    `These logins ${dryRun ? "would be" : "are"} SHARED: the program that they came from holds them too, so the broker ` +
+    "reads its file again before each refresh and takes over what is newer there. Safer is a login that nobody else " +
+    `has: ${ways}, which takes the place of the shared one:`
+  );
+}
 
 /** What came of an import, for a person or as JSON. `keys`: profiles that hold an API key. */
 export function show(
@@ -35,12 +47,15 @@ export function show(
   const database = result.imported.find(({ path }) => path.endsWith(".sqlite"));
   if (database !== undefined) {
     note(
-      plain(`a broker on a Node below 22.5 cannot read ${database.path} again, nor give a login back to it`),
+      plain(
+        `only a broker on Node 22.5 or later (npx -p node@24 auth-broker serve) reads ${database.path} again, or gives a login back to it`,
+      ),
     );
   }
   const shared = new Set(result.imported.map(({ profile }) => profile).filter((id) => !keys.has(id)));
   if (takeOver || shared.size === 0) return;
-  print(MEANING_OF_SHARED);
+  const from = result.imported.filter(({ profile }) => shared.has(profile)).map(({ source }) => source);
+  print(meaningOfShared(from, dryRun === true));
   for (const id of shared) {
     const [provider = "", ...label] = id.split(":");
     print(plain(`  auth-broker login ${provider} --label ${label.join(":")}`));

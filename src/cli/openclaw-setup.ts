@@ -94,7 +94,7 @@ function show({ route, patchOf, wrapper }: RouteSetup, { json }: SetupOptions): 
   if (wrapper !== undefined) {
     note(`${wrapper.path}, mode 0700:\n${wrapper.text}`);
   }
-  note("Nothing was written. --write does it and checks it.");
+  note(`Nothing was written. --write does it and checks it. ${NEXT[route]}`);
 }
 
 async function readConfig(path: string): Promise<unknown> {

@@ -34,7 +34,7 @@ const MENDS = {
   74: "nothing was changed there",
   75: "nothing was changed there; look what its program did, and try again",
   77: "run this as the user who owns it, or let this user read it",
-  78: "run it with a newer one: npx -p node@24 auth-broker import openclaw",
+  78: "run it with a newer one, with the same options behind: npx -p node@24 auth-broker import openclaw",
 } as const;
 
 /**

@@ -251,4 +251,6 @@ test("Gemini CLI cannot be taken over, nor two at once", async () => {
     "import codex --take-over --undo",
   ])
     expect((await cli(args)).code).toBe(64);
+  const { stderr } = await cli("import gemini --take-over");
+  expect(stderr).toMatch(/Gemini CLI cannot be taken over.*\n.*auth-broker login google-gemini-cli/);
 });
