@@ -122,9 +122,13 @@ export async function refreshNow(
     throw new BrokerFailure({ kind: "field_invalid", violations: [{ field: "profile", description }] });
   }
   refuseTooSoon(ctx, before);
-  const flight = ctx.refreshes.join(before, { operator: true, urgent: true });
   const limit = after(ctx.clock.now(), ctx.settings.refresh.totalTimeoutMs + LANE_ALLOWANCE_MS);
-  const winner = await firstOf(ctx.alarm, [flight.outcome], [limit], [signal]);
+  const join = () => ctx.refreshes.join(before, { operator: true, urgent: true });
+  const running = join();
+  // One that began before a put is about the former login, and tells nothing about this one.
+  const flight =
+    running.generation === before.generation ? running.outcome : running.done.then(() => join().outcome);
+  const winner = await firstOf(ctx.alarm, [flight], [limit], [signal]);
   if (winner !== "event")
     throw new BrokerFailure(refreshPending(before.provider, before.id, ctx.clock.now().wallMs + 1_000));
   const profile = find(ctx, before.id);

@@ -4,6 +4,8 @@ import { type FlightWiring, Flying } from "./refresh-flight.ts";
 
 /** A refresh under way. */
 export interface Flight {
+  /** Of the profile when it began. */
+  readonly generation: number;
   /** Ends when the state is the newest, whatever came of it; rejects if it cannot be written down. */
   readonly outcome: Promise<void>;
   /** Ends when nothing more will be sent or written. Never rejects. */
@@ -13,6 +15,9 @@ export interface Flight {
   /** Why the new grant that it brought is in memory only. */
   readonly trouble?: BrokerFailure;
 }
+
+/** No profile has this generation. */
+const NOBODYS = 0;
 
 /** One refresh at most per profile: who comes second joins the first. */
 export class Refreshes {
@@ -40,7 +45,7 @@ export class Refreshes {
       return running;
     }
     if (this.#closed !== undefined) throw new BrokerFailure(this.#closed);
-    return this.#start(profile.id, options.operator === true, options.urgent === true);
+    return this.#start(profile, options.operator === true, options.urgent === true);
   }
 
   /** Starts a refresh that nobody waits for, unless one is under way or none may begin. */
@@ -59,7 +64,7 @@ export class Refreshes {
       land = resolve;
     });
     // Who joins it looks again when it is over.
-    this.#flights.set(profileId, { outcome: done, done, isUrgent: true });
+    this.#flights.set(profileId, { generation: NOBODYS, outcome: done, done, isUrgent: true });
     try {
       return await work();
     } finally {
@@ -96,7 +101,7 @@ export class Refreshes {
     return this.pause({ kind: "draining" });
   }
 
-  #start(profileId: string, isOperator: boolean, isUrgent: boolean): Flight {
+  #start({ id: profileId, generation }: Profile, isOperator: boolean, isUrgent: boolean): Flight {
     let land: () => void = () => {};
     let fail: (error: unknown) => void = () => {};
     const outcome = new Promise<void>((resolve, reject) => {
@@ -105,6 +110,7 @@ export class Refreshes {
     });
     outcome.catch(() => {});
     const flight: { -readonly [K in keyof Flight]: Flight[K] } = {
+      generation,
       outcome,
       isUrgent,
       done: Promise.resolve(),

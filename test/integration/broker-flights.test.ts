@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { refreshNow } from "../../src/broker/profiles.ts";
 import { BrokerFailure } from "../../src/domain/failure.ts";
 import { transition } from "../../src/domain/transition.ts";
-import { gate, HOUR, LoneBroker } from "../support/lone-broker.ts";
+import { ANYBODY, gate, HOUR, LoneBroker } from "../support/lone-broker.ts";
 import { fullDisk } from "../support/memory-store.ts";
 
 const CODEX = "openai-codex";
@@ -75,6 +76,20 @@ describe("a put during a flight wins", () => {
     await call;
     expect(lone.secrets(A)).toEqual({ access: "at-FAKE-put", refresh: "rt-FAKE-put" });
     expect(lone.log.map((l) => l.message)).not.toContain("login refreshed");
+  });
+
+  test("and an order that comes after it is about the new login, not answered by the flight of the former", async () => {
+    const lone = await new LoneBroker().start();
+    await lone.put(A, { livesMs: HOUR / 2 });
+    const flight = held(lone);
+    const call = lone.acquire(CODEX, NEW);
+    await flight.arrived;
+    await lone.put(A, { access: "at-FAKE-put", refresh: "rt-FAKE-put" });
+    const order = refreshNow(lone.broker.ctx, A, ANYBODY, new AbortController().signal);
+    flight.answer(() => ({ kind: "lost", code: "timeout" }));
+    await call;
+    expect((await order).generation).toBe(3);
+    expect(lone.sent).toEqual(["rt-FAKE-a", "rt-FAKE-put"]);
   });
 
   test("but a spent refresh token that it brought again gives way to the one the server gave for it", async () => {

@@ -165,7 +165,8 @@ export class KillWorld {
       allowAccountChange: true,
     });
     // The first refresh of a process loads modules; the calls that count are those of the others.
-    if (!this.#isWarm) await admin.call("profile", "RefreshProfile", { profile: ID });
+    if (!this.#isWarm && (await this.#refresh(admin)) !== "answered")
+      throw new Error(`an undisturbed refresh fails:\n${this.#running().stderr()}`);
     this.#isWarm = true;
     const known = { generation: await this.#generation(admin), sent: this.#sent() };
     const broker = this.#running();
