@@ -84,8 +84,8 @@ class Request {
 type Listener = Parameters<ServerInterceptingCallInterface["start"]>[0];
 
 /**
- * Hears what passes and holds nothing back, so that it needs none of what its base does to keep the order; as
- * functions given to that it would cost every call three times as much (measured).
+ * Hears what passes and holds nothing back, so that it needs none of what its base does to keep the order, which
+ * would make a dozen objects a call.
  */
 class TimedCall extends ServerInterceptingCall {
   readonly #call: ServerInterceptingCallInterface;

@@ -20,7 +20,7 @@ const COST_CLASSES: Readonly<Record<string, number>> = {
 /**
  * Encodes what a hand-out gives. Each object that stands as its credential once, so that it must not change: a
  * thousand watchers share the bytes. The lease by hand, because every acquire waits for it: through the schema it
- * would take four times as long (measured). A test compares both.
+ * takes twice as long (measured). A test compares both.
  */
 export function granting(serialize: Serialize): Append {
   const known = new WeakMap<object, Buffer>();
