@@ -65,14 +65,31 @@ export async function trace(program: TracedProgram, scratch: string, inject?: st
   return { ...exit, stdout: child.stdout(), calls: parseTrace(readFileSync(log, "utf8")) };
 }
 
-/** The calls in a log of strace, in the order in which they were made. */
+/**
+ * The calls in a log of strace, in the order in which they were made. A call during which another thread had
+ * something to say stands in two pieces, `openat(… <unfinished ...>` and `<... openat resumed>…) = 3`.
+ */
 export function parseTrace(log: string): FileCall[] {
   const counts = new Map<string, number>();
-  return log.split("\n").flatMap((line) => {
-    const [, tid, text, name] = line.match(/^(?:(\d+) +)?((\w+)\(.*)$/) ?? [];
-    if (text === undefined || name === undefined) return [];
+  const unfinished = new Map<string, number>();
+  const calls: FileCall[] = [];
+  for (const line of log.split("\n")) {
+    const [, tid = "0", rest = ""] = line.match(/^(?:(\d+) +)?(.*)$/) ?? [];
+    const [, end] = rest.match(/^<\.\.\. \w+ resumed>(.*)$/) ?? [];
+    const begun = end === undefined ? undefined : calls[unfinished.get(tid) ?? -1];
+    if (begun !== undefined) {
+      calls[calls.indexOf(begun)] = {
+        ...begun,
+        text: begun.text.replace(/ <unfinished \.\.\.>$/, end ?? ""),
+      };
+      continue;
+    }
+    const [, name] = rest.match(/^(\w+)\(/) ?? [];
+    if (name === undefined) continue;
     const ordinal = (counts.get(`${tid} ${name}`) ?? 0) + 1;
     counts.set(`${tid} ${name}`, ordinal);
-    return [{ tid: Number(tid ?? 0), name, ordinal, text }];
-  });
+    if (rest.endsWith("<unfinished ...>")) unfinished.set(tid, calls.length);
+    calls.push({ tid: Number(tid), name, ordinal, text: rest });
+  }
+  return calls;
 }
