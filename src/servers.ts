@@ -3,6 +3,7 @@ import type { Broker } from "./broker/broker.ts";
 import type { Config } from "./config.ts";
 import type { Address } from "./endpoint/address.ts";
 import { EndpointError } from "./endpoint/error.ts";
+import { Turns } from "./endpoint/fair-turns.ts";
 import { REQUEST_DEADLINE_MS, serverOptions, UNREAD_LIMITS } from "./endpoint/limits.ts";
 import { type Listener, listen } from "./endpoint/listener.ts";
 import { OpenStreams } from "./endpoint/open-streams.ts";
@@ -18,7 +19,6 @@ import {
 import { receiveDeadline } from "./endpoint/receive-deadline.ts";
 import { ResetFloods } from "./endpoint/reset-floods.ts";
 import { startTimer } from "./endpoint/timer.ts";
-import { Turns } from "./endpoint/turns.ts";
 import type { Places } from "./places.ts";
 import { noteCutOff } from "./rpc/audited.ts";
 import type { brokerHealth } from "./rpc/broker-health.ts";

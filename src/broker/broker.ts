@@ -17,7 +17,7 @@ import { type ReportAnswer, release, report, type Seen } from "./report.ts";
 import { storeFailure } from "./store-failure.ts";
 import { firstOf } from "./waiting.ts";
 import { watch } from "./watch.ts";
-import { wire } from "./wire.ts";
+import { wire } from "./wiring.ts";
 
 /** A refresh may take its whole time, and its one replay too; then there is time left to write. */
 const DRAIN_ALLOWANCE_MS = 5_000;

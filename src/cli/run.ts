@@ -56,7 +56,8 @@ function environment(
   credential: ReturnType<typeof grantedOf>["credential"],
   secret: string,
 ): NodeJS.ProcessEnv {
-  const { [names.token]: _token, [names.apiKey]: _apiKey, ...env } = process.env;
+  const foreign = new Set([names.token, names.apiKey, names.login?.token, names.login?.flag]);
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.has(name)));
   const isKey = credential.apiKey !== undefined;
   return {
     ...env,
@@ -67,9 +68,9 @@ function environment(
   };
 }
 
-/** Adds what the credential needs to what is there already. */
+/** Adds what the credential needs to what is there already; an outer `run` may have done so. */
 function withBetas(name: string, { "anthropic-beta": needed }: Readonly<Record<string, string>>) {
-  const there = process.env[name];
   if (needed === undefined) return {};
-  return { [name]: there === undefined || there === "" ? needed : `${there},${needed}` };
+  const there = process.env[name]?.split(",").filter((one) => one !== "" && one !== needed) ?? [];
+  return { [name]: [...there, needed].join(",") };
 }

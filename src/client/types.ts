@@ -50,6 +50,8 @@ export interface AcquireOptions extends WatchOptions {
   readonly maxWait?: Duration | undefined;
   /** Generation that is suspected to be refused: a refresh comes first, and nothing is held against the profile. */
   readonly suspectGeneration?: number | undefined;
+  /** True: the bare token is going to be printed. An endpoint may refuse that (CLIENT_FORBIDDEN). */
+  readonly bareToken?: boolean | undefined;
 }
 
 /** A credential and what to report about. */

@@ -1,9 +1,9 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
+import type { Party } from "./fair-turns.ts";
 import { partyOf } from "./peer.ts";
 import type { ResetFloods } from "./reset-floods.ts";
 import type { StartTimer } from "./timer.ts";
-import type { Party } from "./turns.ts";
 
 /** What answers that nobody reads may cost. */
 export interface UnreadLimits {

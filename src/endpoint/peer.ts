@@ -7,8 +7,8 @@ import {
   whilePeerLives,
 } from "../system/peer-credentials.ts";
 import { type ProcessFacts, processFacts } from "../system/process-facts.ts";
+import type { Party } from "./fair-turns.ts";
 import type { SocketMode } from "./policy.ts";
-import type { Party } from "./turns.ts";
 
 /** What the system tells about the process at the other end. What is absent is not to be had here. */
 export interface Identity {

@@ -6,10 +6,10 @@ import {
   type ServerInterceptor,
   status,
 } from "@grpc/grpc-js";
+import { Turns } from "./fair-turns.ts";
 import type { OpenStreams } from "./open-streams.ts";
 import { partyOf } from "./peer.ts";
 import type { StartTimer } from "./timer.ts";
-import { Turns } from "./turns.ts";
 
 /** Time for the status to reach the caller. */
 const RESET_AFTER_MS = 1000;
@@ -36,7 +36,11 @@ export function receiveDeadline(
     streams?.opened(stream, peer);
     const request = new Request(call, stream, afterMs, startTimer);
     const answered = () => streams?.answered(stream, peer);
-    const begin = (run: () => void) => turns.take(partyOf(peer), run);
+    const begin = (run: () => void) => {
+      const leave = turns.take(partyOf(peer), run);
+      // A call may end before its turn: its caller, or its deadline, ends it below us.
+      if (leave !== undefined) stream.once("close", leave);
+    };
     return new TimedCall(call, request, begin, answered, !responseStream);
   };
 }

@@ -52,7 +52,7 @@ export async function answerSecrets(
   const errors: Record<string, { code: string; message: string }> = {};
   const one = async (id: string) => {
     try {
-      values[id] = secretOf(await broker.acquire(wishOf(id)));
+      values[id] = secretOf(await broker.acquire({ ...wishOf(id), bareToken: true }));
     } catch (error) {
       if (!(error instanceof BrokerError) || error.reason === "") throw error;
       const code = NOT_FOUND.includes(error.reason) ? "NOT_FOUND" : error.reason;

@@ -47,6 +47,8 @@ describe("a program finds the credential under the names in use for the provider
     expect(login).not.toHaveProperty("ANTHROPIC_API_KEY");
     const mine = await environment(cli, "anthropic", { ANTHROPIC_BETAS: "mine-2026-01-01" });
     expect(mine).toMatchObject({ ANTHROPIC_BETAS: "mine-2026-01-01,oauth-2025-04-20" });
+    const nested = await environment(cli, "anthropic", { ANTHROPIC_BETAS: mine.ANTHROPIC_BETAS ?? "" });
+    expect(nested.ANTHROPIC_BETAS).toBe(mine.ANTHROPIC_BETAS);
     await broker.putKey("anthropic:k");
     const key = await environment(cli, "anthropic --kind api_key --profile anthropic:k", inherited);
     expect(key).toMatchObject({ ANTHROPIC_API_KEY: "sk-FAKE-k" });
@@ -64,6 +66,15 @@ describe("a program finds the credential under the names in use for the provider
       GOOGLE_CLOUD_ACCESS_TOKEN: "at-FAKE-g",
       GOOGLE_GENAI_USE_GCA: "true",
     });
+    await broker.putKey("google-gemini-cli:k");
+    const inherited = { GOOGLE_CLOUD_ACCESS_TOKEN: "tok-FAKE-other", GOOGLE_GENAI_USE_GCA: "true" };
+    const key = await environment(
+      cli,
+      "google-gemini-cli --kind api_key --profile google-gemini-cli:k",
+      inherited,
+    );
+    expect(key).toMatchObject({ GEMINI_API_KEY: "sk-FAKE-k" });
+    for (const name of Object.keys(inherited)) expect(key).not.toHaveProperty(name);
     expect(await environment(cli, "my-company.eu")).toMatchObject({ MY_COMPANY_EU_API_KEY: "sk-FAKE-m" });
   });
 

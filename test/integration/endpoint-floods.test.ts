@@ -89,25 +89,27 @@ describe("a flood of resets", () => {
 
 test("a call begins when it is its caller's turn, and not at all if it was given up before", async () => {
   const path = join(ownDirectory(), "agent.sock");
-  const waiting: (() => void)[] = [];
+  const waiting = new Set<() => void>();
   const parties = new Set<unknown>();
   const turns = {
     take: (party: unknown, begin: () => void) => {
       parties.add(party);
-      waiting.push(begin);
+      waiting.add(begin);
+      return () => void waiting.delete(begin);
     },
   };
   const interceptors = [receiveDeadline(10_000, startTimer, undefined, turns)];
   const { address, held } = await open(path, { needsProgram: true }, { interceptors });
   const one = clientOf(address).say({ text: "x" });
-  await until(() => waiting.length === 1);
+  await until(() => waiting.size === 1);
   const { begin, session } = http2BelowGrpc(path);
   const stream = begin("Say");
   stream.end(HOLD);
-  await until(() => waiting.length === 2);
+  await until(() => waiting.size === 2);
   expect(parties).toEqual(new Set([process.pid]));
   stream.close(constants.NGHTTP2_CANCEL);
   await new Promise((resolve) => session.ping(resolve));
+  await until(() => waiting.size === 1);
   for (const next of waiting) next();
   expect((await one).text).toBe("x");
   await eventLoopTurns();

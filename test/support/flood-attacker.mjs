@@ -42,8 +42,8 @@ function session() {
   return made;
 }
 
-function request(made, endStream) {
-  const stream = made.request(HEADERS, { endStream: false });
+function request(made, endStream, headers = HEADERS) {
+  const stream = made.request(headers, { endStream: false });
   stream.on("error", () => {});
   stream.on("data", () => {});
   if (endStream) stream.end(BODY);
@@ -81,6 +81,13 @@ const ATTACKS = {
     keep(200, () => {
       if (made.closed || made.destroyed) made = session();
       return request(made, true);
+    });
+  },
+  async deadlines() {
+    let made = session();
+    keep(500, () => {
+      if (made.closed || made.destroyed) made = session();
+      return request(made, true, { ...HEADERS, "grpc-timeout": "1n" });
     });
   },
   async resets() {

@@ -10,6 +10,7 @@ export const ATTACKS = {
   silent: "500 silent connections",
   half: "1,000 half-sent requests on 200 connections",
   requests: "200 requests at a time without end",
+  deadlines: "500 requests at a time whose time is over at once, without end",
   resets: "requests that are reset at once",
   crowd: "1,000 connections of one peer",
   reconnects: "connections that are given up at once",

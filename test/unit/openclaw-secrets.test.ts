@@ -28,7 +28,9 @@ describe("a request of OpenClaw", () => {
 
   test("is answered for all ids at once; one that cannot be had harms no other", async () => {
     const asked: string[] = [];
-    const acquire = async ({ provider }: { provider: string }) => {
+    const acquire = async ({ provider, bareToken }: { provider: string; bareToken?: boolean }) => {
+      // An endpoint that prints no tokens prints none for OpenClaw either.
+      expect(bareToken).toBe(true);
       asked.push(provider);
       await turns(1);
       expect(asked).toHaveLength(3);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
-import { Turns } from "../../src/endpoint/turns.ts";
+import { Turns } from "../../src/endpoint/fair-turns.ts";
 
 let nowMs: number;
 let timers: (() => void)[];
@@ -130,15 +130,44 @@ describe("who begins more than a hundred within two windows, and has thirty-two 
   });
 });
 
-test("whatever comes when, every call begins once, in its caller's order", () => {
+describe("a call that is over before its turn", () => {
+  test("leaves the line, takes nobody's turn, and is never begun", () => {
+    const leaves = Array.from({ length: 2_000 }, (_, i) => turns.take("a", () => void begun.push(`a${i}`)));
+    expect(leaves.slice(0, 8)).toEqual(Array.from({ length: 8 }, () => undefined));
+    for (const leave of leaves.slice(8, -1)) leave?.();
+    turn();
+    expect(begun).toEqual([...Array.from({ length: 8 }, (_, i) => `a${i}`), "a1999"]);
+    turn();
+    expect(immediates).toEqual([]);
+  });
+});
+
+test("calls that wait keep their place before those that come when nothing has come for long", () => {
+  ask("b", 1);
+  ask("a", 600);
+  for (let i = 0; i < 20; i += 1) pace();
+  nowMs += 1_000;
+  const before = of("a");
+  turns.take("a", () => void begun.push("a-last"));
+  expect(of("a")).toBe(before);
+  while (immediates.length > 0 || timers.length > 0) {
+    turn();
+    pace();
+  }
+  expect(begun.at(-1)).toBe("a-last");
+});
+
+test("whatever comes when, every call that stays begins once, in its caller's order", () => {
   const step = fc.oneof(
     fc.record({ party: fc.constantFrom("a", "b", "c"), count: fc.integer({ min: 1, max: 150 }) }),
-    fc.constantFrom("turn" as const, "pace" as const, "wait" as const),
+    fc.constantFrom("turn" as const, "pace" as const, "wait" as const, "long" as const),
+    fc.record({ leaves: fc.nat(500) }),
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
       immediates = [];
       timers = [];
+      nowMs = 0;
       turns = new Turns({
         nowMs: () => nowMs,
         nextTurn: (run) => void immediates.push(run),
@@ -147,27 +176,35 @@ test("whatever comes when, every call begins once, in its caller's order", () =>
           return () => {};
         },
       });
-      const asked: Record<string, number> = { a: 0, b: 0, c: 0 };
+      const asked: Record<string, number[]> = { a: [], b: [], c: [] };
       const got: Record<string, number[]> = { a: [], b: [], c: [] };
+      const waiting: { party: string; number: number; leave: () => void }[] = [];
+      let number = 0;
       for (const one of steps) {
         if (one === "turn") turn();
         else if (one === "pace") pace();
         else if (one === "wait") nowMs += 70;
-        else {
+        else if (one === "long") nowMs += 500;
+        else if ("leaves" in one) {
+          const [gone] = waiting.splice(one.leaves % Math.max(1, waiting.length), 1);
+          if (gone === undefined || got[gone.party]?.includes(gone.number)) continue;
+          gone.leave();
+          asked[gone.party] = asked[gone.party]?.filter((each) => each !== gone.number) ?? [];
+        } else {
           for (let i = 0; i < one.count; i += 1) {
-            const number = asked[one.party] ?? 0;
-            asked[one.party] = number + 1;
-            turns.take(one.party, () => void got[one.party]?.push(number));
+            number += 1;
+            const mine = number;
+            asked[one.party]?.push(mine);
+            const leave = turns.take(one.party, () => void got[one.party]?.push(mine));
+            if (leave !== undefined) waiting.push({ party: one.party, number: mine, leave });
           }
         }
       }
-      for (let i = 0; immediates.length + timers.length > 0 && i < 5_000; i += 1) {
+      for (let i = 0; (immediates.length > 0 || timers.length > 0) && i < 10_000; i += 1) {
         turn();
         pace();
       }
-      for (const party of ["a", "b", "c"])
-        expect(got[party]).toEqual(Array.from({ length: asked[party] ?? 0 }, (_, i) => i));
+      expect(got).toEqual(asked);
     }),
-    { numRuns: 60 },
   );
 });

@@ -21,10 +21,13 @@ export type Party = string | number;
 
 interface Line {
   /** Calls that wait, oldest first. */
-  readonly calls: (() => void)[];
+  readonly calls: Set<() => void>;
   /** Begun in this turn. */
   begun: number;
-  /** Came in the last window in which there were any, and in the one before that. */
+  /** The last window in which something came. */
+  askedIn: number;
+  /** The window that these counts are of: what came in it and in the one before. */
+  window: number;
   recent: number;
   before: number;
   /** How many waited at a time, at most, in these two windows. */
@@ -50,10 +53,12 @@ const REAL: TurnsClock = { nowMs: () => performance.now(), nextTurn: setImmediat
  */
 export class Turns {
   readonly #clock: TurnsClock;
-  /** Who has asked in this window, and in the last one. */
-  #lines = new Map<Party, Line>();
-  #linesBefore = new Map<Party, Line>();
-  #windowEndMs = 0;
+  /** Who has calls waiting, or asked in this window or the last one. */
+  readonly #lines = new Map<Party, Line>();
+  /** The window that it is, and how many have asked in it and in the one before. */
+  #window = 0;
+  #asking = 0;
+  #askingBefore = 0;
   /** Those with waiting calls, next one first: for the next turn, and for when the busy ones may go on. */
   readonly #ready = new Set<Line>();
   readonly #busy = new Set<Line>();
@@ -67,54 +72,72 @@ export class Turns {
     this.#clock = clock;
   }
 
-  /** Begins a call now or in a later turn. */
-  take(party: Party, begin: () => void): void {
+  /**
+   * Begins a call now, or in a later turn: then gives what takes it out of the line, for a call that is over before it
+   * was begun. Whoever opens calls and lets them end would otherwise fill the line with dead ones.
+   */
+  take(party: Party, begin: () => void): (() => void) | undefined {
     const line = this.#lineOf(party);
     line.recent += 1;
-    const isNext = line.calls.length === 0;
+    const isNext = line.calls.size === 0;
     if (isNext && line.begun < EACH && this.#begunByAll < ALL && !this.#isBusy(line)) {
       if (line.begun === 0) this.#begun.push(line);
       line.begun += 1;
       this.#begunByAll += 1;
       this.#arrange();
       begin();
-      return;
+      return undefined;
     }
-    line.calls.push(begin);
-    line.longest = Math.max(line.longest, line.calls.length);
+    line.calls.add(begin);
+    line.longest = Math.max(line.longest, line.calls.size);
     if (isNext) this.#wait(line);
     this.#arrange();
+    return () => void line.calls.delete(begin);
   }
 
   #lineOf(party: Party): Line {
     this.#look();
     let line = this.#lines.get(party);
-    if (line !== undefined) return line;
-    line = this.#linesBefore.get(party) ?? newLine();
-    line.before = line.recent;
-    line.recent = 0;
-    line.longestBefore = line.longest;
-    line.longest = line.calls.length;
-    this.#lines.set(party, line);
+    if (line === undefined) {
+      line = newLine();
+      this.#lines.set(party, line);
+    }
+    if (line.askedIn !== this.#window) this.#asking += 1;
+    line.askedIn = this.#window;
+    this.#age(line);
     return line;
   }
 
-  /** Begins a new window when it is time. */
+  /** Begins a new window when it is time, and forgets who is silent. */
   #look(): void {
-    const nowMs = this.#clock.nowMs();
-    if (nowMs < this.#windowEndMs) return;
-    this.#linesBefore = nowMs < this.#windowEndMs + WINDOW_MS ? this.#lines : new Map();
-    this.#lines = new Map();
-    this.#windowEndMs = nowMs + WINDOW_MS;
+    const window = Math.floor(this.#clock.nowMs() / WINDOW_MS);
+    if (window === this.#window) return;
+    this.#askingBefore = window === this.#window + 1 ? this.#asking : 0;
+    this.#asking = 0;
+    this.#window = window;
+    for (const [party, { calls, askedIn }] of this.#lines) {
+      if (calls.size === 0 && askedIn < window - 1) this.#lines.delete(party);
+    }
+  }
+
+  #age(line: Line): void {
+    if (line.window === this.#window) return;
+    const isNext = line.window === this.#window - 1;
+    line.before = isNext ? line.recent : 0;
+    line.longestBefore = isNext ? line.longest : 0;
+    line.recent = 0;
+    line.longest = line.calls.size;
+    line.window = this.#window;
   }
 
   #isBusy(line: Line): boolean {
     if (line.recent + line.before <= BUSY_CALLS) return false;
     if (Math.max(line.longest, line.longestBefore) < BUSY_LINE) return false;
-    return this.#lines.size > 1 || this.#linesBefore.size > 1;
+    return this.#asking > 1 || this.#askingBefore > 1;
   }
 
   #wait(line: Line): void {
+    this.#age(line);
     (this.#isBusy(line) ? this.#busy : this.#ready).add(line);
   }
 
@@ -131,6 +154,7 @@ export class Turns {
 
   #turn(): void {
     this.#isTurnComing = false;
+    this.#look();
     for (const line of this.#begun) line.begun = 0;
     this.#begun = [];
     this.#begunByAll = 0;
@@ -147,13 +171,19 @@ export class Turns {
   #serve(lines: Set<Line>, each: number): void {
     const now: (() => void)[] = [];
     for (const line of [...lines]) {
-      const count = Math.min(each, ALL - now.length, line.calls.length);
-      if (count === 0) break;
-      now.push(...line.calls.splice(0, count));
+      if (now.length >= ALL) break;
       lines.delete(line);
+      if (line.calls.size === 0) continue;
+      let count = 0;
+      for (const call of line.calls) {
+        if (count >= each || now.length >= ALL) break;
+        line.calls.delete(call);
+        now.push(call);
+        count += 1;
+      }
       if (line.begun === 0) this.#begun.push(line);
       line.begun += count;
-      if (line.calls.length > 0) this.#wait(line);
+      if (line.calls.size > 0) this.#wait(line);
     }
     this.#begunByAll += now.length;
     this.#arrange();
@@ -162,5 +192,14 @@ export class Turns {
 }
 
 function newLine(): Line {
-  return { calls: [], begun: 0, recent: 0, before: 0, longest: 0, longestBefore: 0 };
+  return {
+    calls: new Set(),
+    begun: 0,
+    askedIn: -1,
+    window: -1,
+    recent: 0,
+    before: 0,
+    longest: 0,
+    longestBefore: 0,
+  };
 }
