@@ -116,28 +116,40 @@ export async function refreshNow(
   caller: Caller,
   signal: AbortSignal,
 ): Promise<Profile> {
-  const before = find(ctx, asked);
-  if (!isRenewable(before.grant)) {
-    const description = `"${before.id}" holds nothing that can be refreshed`;
-    throw new BrokerFailure({ kind: "field_invalid", violations: [{ field: "profile", description }] });
-  }
-  refuseTooSoon(ctx, before);
+  let before = refreshable(ctx, asked);
   const limit = after(ctx.clock.now(), ctx.settings.refresh.totalTimeoutMs + LANE_ALLOWANCE_MS);
-  const join = () => ctx.refreshes.join(before, { operator: true, urgent: true });
-  const running = join();
-  // One that began before a put is about the former login, and tells nothing about this one.
-  const flight =
-    running.generation === before.generation ? running.outcome : running.done.then(() => join().outcome);
-  const winner = await firstOf(ctx.alarm, [flight], [limit], [signal]);
-  if (winner !== "event")
+  const seenAfter = async (event: Promise<void>): Promise<Profile> => {
+    const winner = await firstOf(ctx.alarm, [event], [limit], [signal]);
+    if (winner === "event") return find(ctx, before.id);
     throw new BrokerFailure(refreshPending(before.provider, before.id, ctx.clock.now().wallMs + 1_000));
-  const profile = find(ctx, before.id);
+  };
+  const join = () => ctx.refreshes.join(before, { operator: true, urgent: true });
+  let flight = join();
+  // One that began before a put tells nothing about this login, unless it had sent nothing yet and took this one.
+  while (flight.generation !== before.generation) {
+    const seen = await seenAfter(flight.done);
+    if (seen.generation > before.generation) return seen;
+    before = refreshable(ctx, before.id);
+    flight = join();
+  }
+  const profile = await seenAfter(flight.outcome);
   if (profile.generation > before.generation) return profile;
   throw new BrokerFailure(whyNot(ctx, profile, caller));
 }
 
 /** A refresh may wait for others of the same client. */
 const LANE_ALLOWANCE_MS = 60_000;
+
+/** The profile, if an order may send its grant now. Throws `BrokerFailure`. */
+function refreshable(ctx: Context, asked: string): Profile {
+  const profile = find(ctx, asked);
+  if (!isRenewable(profile.grant)) {
+    const description = `"${profile.id}" holds nothing that can be refreshed`;
+    throw new BrokerFailure({ kind: "field_invalid", violations: [{ field: "profile", description }] });
+  }
+  refuseTooSoon(ctx, profile);
+  return profile;
+}
 
 /** The spacing between two requests holds for operators too; a new login would end it. */
 function refuseTooSoon(ctx: Context, profile: Profile): void {

@@ -25,7 +25,7 @@ export interface LookWiring {
   readonly shared: SharedSources;
   readonly providerOf: (id: string) => Provider;
   readonly readUsage: ReadUsage;
-  /** The account has another plan than its token says: a new token says the new one. */
+  /** The account has another plan than its token says: a new token says the new one. Called with each look until it came. */
   readonly onOtherPlan: (profile: Profile) => void;
   /** Aborts when the broker stops. */
   readonly ending: AbortSignal;
@@ -43,8 +43,11 @@ interface Remembered {
 export class UsageLooks {
   readonly #w: LookWiring;
   readonly #remembered = new Map<string, Remembered>();
-  /** The plan for which a new token was last asked, by profile: once is enough, whatever that token says. */
-  readonly #askedFor = new Map<string, string>();
+  /**
+   * The plan that a token did not name, and that token's generation, by profile. Any newer token is enough,
+   * whatever it says.
+   */
+  readonly #unnamed = new Map<string, { readonly plan: string; readonly generation: number }>();
 
   constructor(wiring: LookWiring) {
     this.#w = wiring;
@@ -82,7 +85,7 @@ export class UsageLooks {
   /** Forgets a profile that is gone. */
   forget(profileId: string): void {
     this.#remembered.delete(profileId);
-    this.#askedFor.delete(profileId);
+    this.#unnamed.delete(profileId);
   }
 
   async #send(profile: Profile): Promise<UsageAnswer> {
@@ -133,15 +136,20 @@ export class UsageLooks {
     const before = this.#w.ledger.get(profile.id);
     const after = await this.#commit(profile, { type: "usage_read", windows, facts, sinceMs: sentAtMs });
     this.#tell(before, after);
-    if (before !== undefined && after !== undefined && isOtherPlan(before.account, facts))
-      this.#ask(after, facts);
+    if (before !== undefined && after !== undefined) this.#notePlan(before, after, facts);
   }
 
-  #ask(profile: Profile, { planType = "" }: UsageFacts): void {
-    if (this.#askedFor.get(profile.id) === planType) return;
-    this.#askedFor.set(profile.id, planType);
-    this.#w.log.info({ profile: profile.id }, "the account has another plan; its token is renewed");
-    this.#w.onOtherPlan(profile);
+  /** The renewal may be impossible just now, so it is asked for until it came; never of a grant that others hold. */
+  #notePlan(before: Profile, after: Profile, facts: UsageFacts): void {
+    const { id, generation, ownership } = after;
+    const plan = facts.planType?.toLowerCase();
+    if (plan === undefined) return;
+    if (this.#unnamed.get(id)?.plan !== plan) {
+      if (!isOtherPlan(before.account, facts)) return;
+      this.#unnamed.set(id, { plan, generation });
+      this.#w.log.info({ profile: id }, "the account has another plan than its token names");
+    }
+    if (ownership === "SOLE" && this.#unnamed.get(id)?.generation === generation) this.#w.onOtherPlan(after);
   }
 
   /** The same as a caller's report of a 401: a fact about this generation, checked by one refresh. */

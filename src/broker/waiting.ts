@@ -19,7 +19,11 @@ export function firstOf(
       settled();
     };
     const onAbort = () => settle(() => resolve("signal"));
-    if (signals.some((signal) => signal.aborted)) return resolve("signal");
+    if (signals.some((signal) => signal.aborted)) {
+      // Nobody waits for them any more, so what becomes of them is nobody's error.
+      for (const event of events) event.catch(() => {});
+      return resolve("signal");
+    }
     for (const signal of signals) signal.addEventListener("abort", onAbort, { once: true });
     for (const deadline of deadlines) {
       cancels.push(alarm.at(deadline, () => settle(() => resolve("deadline"))));

@@ -92,6 +92,52 @@ describe("a put during a flight wins", () => {
     expect(lone.sent).toEqual(["rt-FAKE-a", "rt-FAKE-put"]);
   });
 
+  test("and an order that is cancelled while it waits for that flight is not sent", async () => {
+    const lone = await new LoneBroker().start();
+    await lone.put(A, { livesMs: HOUR / 2 });
+    const flight = held(lone);
+    const call = lone.acquire(CODEX, NEW);
+    await flight.arrived;
+    await lone.put(A, { access: "at-FAKE-put", refresh: "rt-FAKE-put" });
+    const gone = new AbortController();
+    const order = refreshNow(lone.broker.ctx, A, ANYBODY, gone.signal).catch((error: unknown) => error);
+    gone.abort();
+    expect(await order).toMatchObject({ failure: { unavailability: { reason: "UPSTREAM_UNAVAILABLE" } } });
+    flight.grant();
+    await call;
+    await lone.settle();
+    expect(lone.sent).toEqual(["rt-FAKE-a"]);
+  });
+
+  test.each([
+    ["refused for now", "not_now", { failure: { unavailability: { reason: "UPSTREAM_UNAVAILABLE" } } }],
+    ["renewed", "granted", { generation: 3 }],
+  ] as const)(
+    "an order does not send again at once what that flight sent of the new login: %s",
+    async (_name, kind, expected) => {
+      const lone = await new LoneBroker().start();
+      await lone.put(A, { livesMs: HOUR / 2, ownership: "SHARED", sourcePath: "/nowhere" });
+      const reading = gate();
+      const read = gate();
+      lone.readShared = async () => {
+        reading.open();
+        await read.opened;
+        return undefined;
+      };
+      lone.answer = (request) =>
+        kind === "granted" ? lone.granted(request, 1) : { kind, code: "http_500", httpStatus: 500 };
+      const call = lone.acquire(CODEX, NEW).catch(() => {});
+      await reading.opened;
+      await lone.put(A, { access: "at-FAKE-put", refresh: "rt-FAKE-put" });
+      const order = refreshNow(lone.broker.ctx, A, ANYBODY, new AbortController().signal);
+      const ended = order.catch((error: unknown) => error);
+      read.open();
+      expect(await ended).toMatchObject(expected);
+      await call;
+      expect(lone.sent).toEqual(["rt-FAKE-put"]);
+    },
+  );
+
   test("but a spent refresh token that it brought again gives way to the one the server gave for it", async () => {
     const lone = await new LoneBroker().start();
     await lone.put(A, { livesMs: HOUR / 2 });

@@ -2,8 +2,10 @@ import { expect, test } from "vitest";
 import { usage, watchUsage } from "../../src/broker/usage.ts";
 import { defaultConfig, parseConfig } from "../../src/config.ts";
 import type { UsageWindow } from "../../src/domain/outcome.ts";
+import type { Ownership, Profile } from "../../src/domain/profile.ts";
 import { Secret } from "../../src/domain/secret.ts";
 import { after } from "../../src/domain/time.ts";
+import { transition } from "../../src/domain/transition.ts";
 import type { ReadUsage, UsageAnswer } from "../../src/provider/provider.ts";
 import { ANYBODY, HOUR, LoneBroker } from "../support/lone-broker.ts";
 import { MemoryStore } from "../support/memory-store.ts";
@@ -71,6 +73,12 @@ async function looking(
 
 /** A read-out that names a plan. */
 const planned = (planType: string): UsageAnswer => ({ ...read(40), facts: { planType } }) as UsageAnswer;
+
+/** A login whose token names a plan and is not due for long. */
+const ON_PLUS = {
+  livesMs: 10 * DAY,
+  account: { accountId: "acct-a", userId: "user-a", planType: "plus" },
+};
 
 function read(usedPercent: number, etag?: string): UsageAnswer {
   const window: UsageWindow = { name: "primary", windowMinutes: 300, usedPercent, observedAtMs: 0 };
@@ -308,10 +316,7 @@ test("another plan than the token's is asked for once, by one refresh, whatever 
     const answer = w.lone.granted(request, ++issued);
     return answer.kind === "granted" ? { ...answer, account: { planType: "plus" } } : answer;
   };
-  await w.lone.put(A, {
-    livesMs: 10 * DAY,
-    account: { accountId: "acct-a", userId: "user-a", planType: "plus" },
-  });
+  await w.lone.put(A, { ...ON_PLUS, ownership: "SOLE" });
   await w.ask();
   await w.advance(10 * MINUTE);
   expect(w.lone.sent).toEqual([]);
@@ -326,6 +331,42 @@ test("another plan than the token's is asked for once, by one refresh, whatever 
   await w.ask();
   await w.advance(10 * MINUTE);
   expect(w.lone.sent).toHaveLength(2);
+});
+
+test("a renewal for another plan that is impossible just now is asked for again with the next look", async () => {
+  const w = await looking(() => planned("pro"));
+  w.lone.answer = () => ({ kind: "not_now", code: "http_503", httpStatus: 503 });
+  await w.lone.put(A, { ...ON_PLUS, ownership: "SOLE" });
+  await w.ask();
+  await w.advance(10 * MINUTE);
+  expect(w.lone.sent).toHaveLength(1);
+  expect(w.profile()).toMatchObject({ generation: 1, account: { planType: "pro" } });
+  w.lone.answer = (request) => w.lone.granted(request, 1);
+  for (let n = 0; n < 3; n += 1) {
+    await w.ask();
+    await w.advance(10 * MINUTE);
+  }
+  expect(w.lone.sent).toHaveLength(2);
+  expect(w.profile()).toMatchObject({ generation: 2 });
+});
+
+test("another plan spends no grant that another program may hold, until it is the broker's own", async () => {
+  const w = await looking(() => planned("pro"));
+  w.lone.answer = (request) => w.lone.granted(request, 1);
+  const { ledger, clock, settings } = w.lone.broker.ctx;
+  const look = async (ownership: Ownership) => {
+    const change = (p: Profile | undefined) =>
+      transition(p as Profile, { type: "updated", ownership }, clock.now(), settings);
+    await ledger.commit(A, change);
+    await w.ask();
+    await w.advance(10 * MINUTE);
+    return w.lone.sent.length;
+  };
+  await w.lone.put(A, ON_PLUS);
+  expect(await look("UNKNOWN")).toBe(0);
+  expect(await look("SHARED")).toBe(0);
+  expect(w.looks).toHaveLength(2);
+  expect(await look("SOLE")).toBe(1);
 });
 
 test("a 401 about a token that was replaced meanwhile is nobody's", async () => {
