@@ -57,9 +57,9 @@ export class OpenStreams {
   }
 
   /**
-   * A connection has begun; `peer` is what `getPeer()` will call it. Calls `serve` now, or when the hold on its process
-   * that there is now ends, if that has just flooded us: a good client may live in it, so it is not kept out, also if
-   * the process floods again meanwhile.
+   * A connection has begun; `peer` is what `getPeer()` will call it. Calls `serve` now, or, if its process has just
+   * flooded us, when the time for that is over: a good client may live in it, so it is not kept out, and another flood
+   * meanwhile does not make it wait longer.
    */
   connected(peer: string, socket: Socket, serve: () => void): void {
     this.#sockets.set(peer, socket);

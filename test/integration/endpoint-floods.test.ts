@@ -75,7 +75,7 @@ describe("a flood of resets", () => {
     await answer;
   });
 
-  test("that makes Node deaf leaves no connection behind, also if all had been waited for, and no one to wait", async () => {
+  test("that makes Node deaf leaves no connection behind, also if all had been waited for, and holds nobody", async () => {
     const { path, address, listener, timers } = await opened();
     const { session, begin } = http2BelowGrpc(path);
     await once(session, "connect");

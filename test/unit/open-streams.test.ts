@@ -5,43 +5,25 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { OpenStreams } from "../../src/endpoint/open-streams.ts";
 import { introduce } from "../../src/endpoint/peer.ts";
 import { ResetFloods } from "../../src/endpoint/reset-floods.ts";
+import { ManualClock } from "../support/clock.ts";
 
 const FLOODER = 4_001;
 const OTHER = 4_002;
 
-let nowMs: number;
-let timers: Set<{ readonly atMs: number; readonly fire: () => void }>;
+let clock: ManualClock;
 let nextTurn: () => void;
 let streams: OpenStreams;
 let connections = 0;
 
 beforeEach(() => {
-  nowMs = 50_000;
-  timers = new Set();
-  nextTurn = () => {};
-  const clock = () => nowMs;
-  const start = (afterMs: number, fire: () => void) => {
-    const timer = { atMs: nowMs + afterMs, fire };
-    timers.add(timer);
-    return () => timers.delete(timer);
-  };
-  const floods = new ResetFloods(clock, (run) => {
+  clock = new ManualClock({ wallMs: 1_800_000_000_000 });
+  const nowMs = () => clock.now().monoMs;
+  const startTimer = (afterMs: number, fire: () => void) => clock.timer(afterMs, fire);
+  const floods = new ResetFloods(nowMs, (run) => {
     nextTurn = run;
   });
-  streams = new OpenStreams({ afterMs: 10_000, bytes: 2 ** 30 }, start, floods, clock);
+  streams = new OpenStreams({ afterMs: 10_000, bytes: 2 ** 30 }, startTimer, floods, nowMs);
 });
-
-/** Time goes on, and what is due by then runs at its time. */
-function pass(ms: number): void {
-  const untilMs = nowMs + ms;
-  for (const timer of [...timers].sort((a, b) => a.atMs - b.atMs)) {
-    if (timer.atMs > untilMs) break;
-    nowMs = timer.atMs;
-    timers.delete(timer);
-    timer.fire();
-  }
-  nowMs = untilMs;
-}
 
 function connect(pid: number) {
   connections += 1;
@@ -67,51 +49,51 @@ function reset(calls: readonly EventEmitter[]): void {
 }
 
 describe("who has flooded is not listened to when it comes again", () => {
-  test("for what is left of three seconds", () => {
+  test("for what is left of three seconds", async () => {
     reset(begin(connect(FLOODER).peer, 200));
-    pass(2_900);
+    await clock.advance(2_900);
     const next = connect(FLOODER);
     expect([next.isServed, connect(OTHER).isServed]).toEqual([false, true]);
-    pass(99);
+    await clock.advance(99);
     expect(next.isServed).toBe(false);
-    pass(1);
+    await clock.advance(1);
     expect([next.isServed, connect(FLOODER).isServed]).toEqual([true, true]);
   });
 
-  test("until three seconds after its last flood, also if an earlier one is over", () => {
+  test("until three seconds after its last flood, also if an earlier one is over", async () => {
     const [first, second] = [connect(FLOODER), connect(FLOODER)];
     reset(begin(first.peer, 200));
-    pass(2_900);
+    await clock.advance(2_900);
     const waiting = connect(FLOODER);
     reset(begin(second.peer, 200));
-    pass(100);
+    await clock.advance(100);
     expect([waiting.isServed, connect(FLOODER).isServed]).toEqual([true, false]);
-    pass(2_899);
+    await clock.advance(2_899);
     expect(connect(FLOODER).isServed).toBe(false);
-    pass(1);
+    await clock.advance(1);
     expect(connect(FLOODER).isServed).toBe(true);
-    expect(timers.size).toBe(0);
+    expect(clock.timers().length).toBe(0);
   });
 
-  test("and no timer is left of one that goes while it waits", () => {
+  test("and no timer is left of one that goes while it waits", async () => {
     reset(begin(connect(FLOODER).peer, 200));
     const next = connect(FLOODER);
-    expect(timers.size).toBe(2);
+    expect(clock.timers().length).toBe(2);
     next.socket.emit("close");
-    pass(3_000);
-    expect([next.isServed, timers.size]).toEqual([false, 0]);
+    await clock.advance(3_000);
+    expect([next.isServed, clock.timers().length]).toEqual([false, 0]);
   });
 });
 
 test("two thousand resets of a connection put it out once", () => {
   reset(begin(connect(FLOODER).peer, 2_000));
-  expect(timers.size).toBe(1);
+  expect(clock.timers().length).toBe(1);
 });
 
-test("an honest program that gives up 1,100 watches together is served at once", () => {
+test("an honest program that gives up 1,100 watches together is served at once", async () => {
   const watches = begin(connect(FLOODER).peer, 1_100);
   nextTurn();
-  pass(1_500);
+  await clock.advance(1_500);
   reset(watches);
   expect(connect(FLOODER).isServed).toBe(true);
 });
