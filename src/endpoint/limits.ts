@@ -21,10 +21,10 @@ export const REQUEST_DEADLINE_MS = 10_000;
 export const UNREAD_LIMITS: UnreadLimits = { afterMs: 10_000, bytes: 256 * 1024 * 1024 };
 
 /**
- * Options for the grpc-js server behind the listeners. Not set, because Node's own limits hold
- * (measured with 20, 22 and 24): header lists over 64 KiB or 128 fields are refused. No keepalive: the kernel tells of a dead local peer, and a stopped
- * process is not dead. No connection age: it would end watches that are in order, and a request
- * that hangs has its own deadline.
+ * Options for the grpc-js server behind the listeners. Not set, because Node's own limits hold (measured with 20, 22
+ * and 24): header lists over 64 KiB or 128 fields are refused. No keepalive: the kernel tells of a dead local peer, and
+ * a stopped process is not dead. No connection age: it would end watches that are in order, and a request that hangs
+ * has its own deadline.
  */
 export const serverOptions = {
   "grpc.max_receive_message_length": 256 * 1024,

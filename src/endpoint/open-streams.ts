@@ -15,7 +15,7 @@ export interface UnreadLimits {
 
 /** Memory of a stream besides its answer, in bytes; a guess on the high side. */
 const STREAM_BYTES = 12 * 1024;
-/** For so long a process that was hung up on for a flood of resets is not listened to when it comes again. */
+/** For so long after a flood of resets its process is not listened to when it comes again. */
 const HELD_MS = 3_000;
 /** Time for a reset to be sent; where it is not, the peer does not read its connection at all. */
 const RESET_MS = 1_000;
@@ -36,22 +36,30 @@ export class OpenStreams {
   readonly #limits: UnreadLimits;
   readonly #startTimer: StartTimer;
   readonly #sockets = new Map<string, Socket>();
-  /** Parties that must wait until their next connection is listened to. */
-  readonly #held = new Set<Party>();
+  readonly #nowMs: () => number;
+  /** Parties whose new connections are not listened to, and until when. */
+  readonly #held = new Map<Party, number>();
   readonly #floods: ResetFloods;
   /** Oldest first. */
   readonly #unread = new Map<ServerHttp2Stream, Answer>();
   #unreadBytes = 0;
 
-  constructor(limits: UnreadLimits, startTimer: StartTimer, floods: ResetFloods) {
+  constructor(
+    limits: UnreadLimits,
+    startTimer: StartTimer,
+    floods: ResetFloods,
+    nowMs: () => number = () => performance.now(),
+  ) {
+    this.#nowMs = nowMs;
     this.#floods = floods;
     this.#limits = limits;
     this.#startTimer = startTimer;
   }
 
   /**
-   * A connection has begun; `peer` is what `getPeer()` will call it. Calls `serve` now, or a moment later if its process
-   * has just flooded us: a good client may live in it, so it is not kept out.
+   * A connection has begun; `peer` is what `getPeer()` will call it. Calls `serve` now, or, if its process has just
+   * flooded us, when the time for that is over: a good client may live in it, so it is not kept out, and another flood
+   * meanwhile does not make it wait longer.
    */
   connected(peer: string, socket: Socket, serve: () => void): void {
     this.#sockets.set(peer, socket);
@@ -59,7 +67,8 @@ export class OpenStreams {
       this.#sockets.delete(peer);
       this.#floods.gone(peer);
     });
-    if (this.#held.has(partyOf(peer))) socket.once("close", this.#startTimer(HELD_MS, serve));
+    const heldMs = (this.#held.get(partyOf(peer)) ?? 0) - this.#nowMs();
+    if (heldMs > 0) socket.once("close", this.#startTimer(heldMs, serve));
     else serve();
   }
 
@@ -73,7 +82,9 @@ export class OpenStreams {
     this.#floods.began(stream, peer);
     stream.once("close", () => {
       this.#taken(stream);
-      if (this.#floods.ended(stream, peer)) this.#putOut(peer);
+      const verdict = this.#floods.ended(stream, peer);
+      if (verdict === "flood") this.#hold(partyOf(peer));
+      if (verdict !== undefined) this.#hangUp(peer);
     });
   }
 
@@ -105,11 +116,13 @@ export class OpenStreams {
     answer.cancel = this.#startTimer(RESET_MS, () => this.#hangUp(answer.peer));
   }
 
-  #putOut(peer: string): void {
-    const party = partyOf(peer);
-    this.#held.add(party);
-    this.#startTimer(HELD_MS, () => this.#held.delete(party));
-    this.#hangUp(peer);
+  #hold(party: Party): void {
+    const untilMs = this.#nowMs() + HELD_MS;
+    this.#held.set(party, untilMs);
+    this.#startTimer(HELD_MS, () => {
+      // A later flood has a timer of its own.
+      if (this.#held.get(party) === untilMs) this.#held.delete(party);
+    });
   }
 
   /**

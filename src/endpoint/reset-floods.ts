@@ -9,6 +9,12 @@ const MOST_AT_ONCE = 200;
 const MOST = 1_000;
 const FORGOTTEN_A_SECOND = 33;
 
+/**
+ * Why a connection must end. `flood`: it only takes our time. `deaf`: Node will read it no more, though it may be an
+ * honest one whose many calls were given up together.
+ */
+export type Verdict = "flood" | "deaf";
+
 interface Traffic {
   /** Open streams with the turn that brought them. */
   readonly streams: Map<ServerHttp2Stream, number>;
@@ -16,6 +22,8 @@ interface Traffic {
   resets: number;
   atOnce: number;
   lastMs: number;
+  /** It was said that the connection must end; what is left of its read says nothing new. */
+  isOver: boolean;
 }
 
 /** The open streams of all connections, and which peers only begin and reset them. */
@@ -42,7 +50,7 @@ export class ResetFloods {
   began(stream: ServerHttp2Stream, peer: string): void {
     let traffic = this.#traffic.get(peer);
     if (traffic === undefined) {
-      traffic = { streams: new Map(), resets: 0, atOnce: 0, lastMs: 0 };
+      traffic = { streams: new Map(), resets: 0, atOnce: 0, lastMs: 0, isOver: false };
       this.#traffic.set(peer, traffic);
     }
     traffic.streams.set(stream, this.#turn);
@@ -54,25 +62,32 @@ export class ResetFloods {
     });
   }
 
-  /** True if its connection must end: it only takes our time, or Node will read it no more. */
-  ended(stream: ServerHttp2Stream, peer: string): boolean {
+  /** A call is over. Says, once for each connection, that it must end. */
+  ended(stream: ServerHttp2Stream, peer: string): Verdict | undefined {
     const traffic = this.#traffic.get(peer);
-    if (traffic === undefined) return false;
+    if (traffic === undefined) return undefined;
     const turn = traffic.streams.get(stream);
     traffic.streams.delete(stream);
-    if (!isReset(stream)) return false;
+    if (traffic.isOver || !isReset(stream)) return undefined;
     const nowMs = this.#nowMs();
     const forgotten = ((nowMs - traffic.lastMs) / 1_000) * FORGOTTEN_A_SECOND;
     traffic.lastMs = nowMs;
     traffic.resets = Math.max(0, traffic.resets - forgotten) + 1;
     traffic.atOnce = Math.max(0, traffic.atOnce - forgotten) + (turn === this.#turn ? 1 : 0);
-    return traffic.resets >= MOST || traffic.atOnce >= MOST_AT_ONCE;
+    const verdict = verdictOn(traffic);
+    traffic.isOver = verdict !== undefined;
+    return verdict;
   }
 
   /** The connection is gone. */
   gone(peer: string): void {
     this.#traffic.delete(peer);
   }
+}
+
+function verdictOn({ resets, atOnce }: Traffic): Verdict | undefined {
+  if (atOnce >= MOST_AT_ONCE) return "flood";
+  return resets >= MOST ? "deaf" : undefined;
 }
 
 /** A peer may say NO_ERROR and still hang up on what was not answered. */

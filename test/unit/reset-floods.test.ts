@@ -1,6 +1,6 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { beforeEach, describe, expect, test } from "vitest";
-import { ResetFloods } from "../../src/endpoint/reset-floods.ts";
+import { ResetFloods, type Verdict } from "../../src/endpoint/reset-floods.ts";
 
 const PEER = "agent#1/1";
 
@@ -28,37 +28,40 @@ function begin(): Stream {
 
 const end = (stream: Stream) => floods.ended(stream as ServerHttp2Stream, PEER);
 
-/** Resets them; says after how many of them the connection must end, or -1. */
-function reset(streams: readonly Stream[], rstCode = 8): number {
-  return streams.findIndex((stream) => end(Object.assign(stream, { rstCode })));
+/** Resets them all; says what was said of the connection, and after how many before it. */
+function reset(streams: readonly Stream[], rstCode = 8): [number, Verdict][] {
+  return streams.flatMap((stream, before): [number, Verdict][] => {
+    const verdict = end(Object.assign(stream, { rstCode }));
+    return verdict === undefined ? [] : [[before, verdict]];
+  });
 }
 
-function answer(stream: Stream): boolean {
+function answer(stream: Stream): Verdict | undefined {
   stream.writableEnded = true;
   return end(stream);
 }
 
 const many = (count: number) => Array.from({ length: count }, begin);
 
-describe("a connection must end", () => {
+describe("a connection must end, which is said once", () => {
   test.each([0, 8, 7])("at 200 calls that are reset in the turn that brought them, code %i", (code) => {
-    expect(reset(many(300), code)).toBe(199);
+    expect(reset(many(2_000), code)).toEqual([[199, "flood"]]);
   });
 
   test("when it goes on like that a few at a time", () => {
-    expect(reset(many(150))).toBe(-1);
+    expect(reset(many(150))).toEqual([]);
     nextTurn();
     nowMs += 1_000;
-    expect(reset(many(90))).toBe(82);
+    expect(reset(many(90))).toEqual([[82, "flood"]]);
   });
 
   test.each([0, 8])(
     "when Node reads it no more: after a thousand resets, code %i, waited for or not",
     (code) => {
-      const streams = many(1_000);
+      const streams = many(2_000);
       nextTurn();
       nowMs += 60_000;
-      expect(reset(streams, code)).toBe(999);
+      expect(reset(streams, code)).toEqual([[999, "deaf"]]);
     },
   );
 });
@@ -68,17 +71,17 @@ describe("a connection goes on", () => {
     for (let i = 0; i < 20; i += 1, nowMs += 30_000) {
       const streams = many(900);
       nextTurn();
-      expect(reset(streams)).toBe(-1);
+      expect(reset(streams)).toEqual([]);
     }
   });
 
   test("when its calls are answered, however many they are", () => {
-    for (let i = 0; i < 5_000; i += 1) expect(answer(begin())).toBe(false);
+    for (let i = 0; i < 5_000; i += 1) expect(answer(begin())).toBeUndefined();
   });
 
   test("when it thinks better of a hundred calls at once, now and then", () => {
     for (let i = 0; i < 5; i += 1, nowMs += 10_000) {
-      expect(reset(many(150))).toBe(-1);
+      expect(reset(many(150))).toEqual([]);
       nextTurn();
     }
   });
