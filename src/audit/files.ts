@@ -1,6 +1,9 @@
+import { constants } from "node:fs";
 import { type FileHandle, mkdir, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { FIRST_LINK, type Link, readLine } from "./line.ts";
+
+const { O_APPEND, O_CREAT, O_NOFOLLOW, O_RDWR } = constants;
 
 /** The file that is written to. */
 export const CURRENT = "audit.jsonl";
@@ -39,7 +42,9 @@ export interface Opened {
 /** Opens the log of a directory, which is made if it is missing. A line that a crash left unfinished is taken off. */
 export async function openCurrent(directory: string): Promise<Opened> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const handle = await open(join(directory, CURRENT), "a+", 0o600);
+  // A link would have another file written to, and its end cut off.
+  const flags = O_RDWR | O_APPEND | O_CREAT | (O_NOFOLLOW ?? 0);
+  const handle = await open(join(directory, CURRENT), flags, 0o600);
   try {
     const { size } = await handle.stat();
     const tail = await tailOf(handle, size);

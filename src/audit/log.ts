@@ -23,6 +23,12 @@ const RETRY_MS = 5_000;
 /** Entries that may wait for the disk; more are counted and told. */
 const MOST_WAITING = 10_000;
 const MOST_RECENT = 1_000;
+/**
+ * Different lines in half a second after which deeds of one program are the same whichever its process: else a program
+ * that starts again and again could fill the log. Of refusals, which anybody can cause, fewer.
+ */
+const CROWD = 64;
+const CROWD_REFUSED = 8;
 
 interface Waiting {
   readonly atMs: number;
@@ -62,7 +68,8 @@ export class AuditLog implements Audit {
       return;
     }
     if (this.#isClosed) return;
-    const key = keyOf(deed);
+    const isCrowd = atOnce ? this.#recent.size >= CROWD_REFUSED : this.#waiting.size >= CROWD;
+    const key = keyOf(deed, isCrowd);
     this.#add(key, deed, atMs, atOnce);
     if (atOnce && this.#trouble === undefined && !this.#recent.has(key) && this.#recent.size < MOST_RECENT) {
       this.#recent.add(key);
@@ -153,7 +160,12 @@ export class AuditLog implements Audit {
     const meanwhile = this.#waiting;
     this.#waiting = new Map();
     for (const entry of batch) {
-      const key = keyOf(entry.deed);
+      const key = keyOf(entry.deed, false);
+      const before = this.#waiting.get(key);
+      if (before !== undefined) {
+        before.count += entry.count;
+        continue;
+      }
       const same = meanwhile.get(key);
       if (same !== undefined) same.count += entry.count;
       this.#waiting.set(key, same ?? entry);
@@ -215,7 +227,8 @@ export class AuditLog implements Audit {
   }
 }
 
-function keyOf({ actor, action, outcome, profile, provider, generation }: Deed): string {
-  const who = actor === undefined ? "" : `${actor.endpoint} ${actor.uid} ${actor.pid} ${actor.program}`;
+function keyOf({ actor, action, outcome, profile, provider, generation }: Deed, isCrowd: boolean): string {
+  const pid = isCrowd ? "" : actor?.pid;
+  const who = actor === undefined ? "" : `${actor.endpoint} ${actor.uid} ${pid} ${actor.program}`;
   return `${who}\n${action} ${outcome} ${profile} ${provider} ${generation}`;
 }

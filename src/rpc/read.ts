@@ -23,6 +23,9 @@ import type { Message } from "./schema.ts";
 
 const MIN_VALID_FOR_MS = 60_000;
 const MOST_EXCLUDED = 256;
+/** There are no more kinds than these; a request with thousands must not cost more than its reading. */
+const MOST_KINDS = 16;
+const MOST_WINDOWS = 64;
 /** The lease carries them, so that they cost every answer and report; 256 ids of usual length need a third. */
 const EXCLUDED_BYTES = 16 * 1024;
 const KINDS: ReadonlyMap<unknown, ProfileKind> = new Map(
@@ -76,6 +79,10 @@ function readDuration(value: unknown, field: string, unsetMs: number, violations
 }
 
 function readKinds(values: readonly unknown[], violations: FieldViolation[]): readonly ProfileKind[] {
+  if (values.length > MOST_KINDS) {
+    violations.push({ field: "kinds", description: `must not have more than ${MOST_KINDS} entries` });
+    return [];
+  }
   return values.map((value, i) => {
     const kind = KINDS.get(value);
     if (kind !== undefined) return kind;
@@ -89,10 +96,12 @@ function readExcluded(ids: readonly string[], violations: FieldViolation[]): rea
   if (ids.length > MOST_EXCLUDED) {
     const description = `must not have more than ${MOST_EXCLUDED} entries`;
     violations.push({ field: "exclude_profiles", description });
+    return [];
   }
   if (ids.length > 0 && Buffer.byteLength(ids.join("")) > EXCLUDED_BYTES) {
     const description = `must not have more than ${EXCLUDED_BYTES} bytes in all`;
     violations.push({ field: "exclude_profiles", description });
+    return [];
   }
   ids.forEach((id, i) => {
     const description = id === "" ? "must not be empty" : profileProblem(id);
@@ -119,7 +128,13 @@ const reportRequest = z.object({
   model: name,
   retryTime: instantMs,
   responseStarted: z.boolean(),
-  usageWindows: z.array(usageWindow).max(64, "must not have more than 64 entries"),
+  // Looked at before each of them is: a list may have hundreds of thousands.
+  usageWindows: z
+    .custom<unknown[]>((list) => Array.isArray(list) && list.length <= MOST_WINDOWS, {
+      message: `must not have more than ${MOST_WINDOWS} entries`,
+      abort: true,
+    })
+    .pipe(z.array(usageWindow)),
   acquireNext: z.boolean(),
 });
 

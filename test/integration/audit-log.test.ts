@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -232,4 +232,32 @@ test("whoever follows hears of a line that is none once, and of every line after
     if (heard.at(-1) === "xai:p4") end.abort();
   }
   expect(heard).toEqual(["xai:p1", "xai:p2", "unreadable", "DAMAGED_LINES_LEFT", "xai:p3", "xai:p4"]);
+});
+
+test("a program that is refused again and again, each time as another process, fills no log", async () => {
+  const directory = await place();
+  const { log, timers } = opened(directory);
+  for (let pid = 1; pid <= 1_000; pid += 1) {
+    const actor = { endpoint: "ci", uid: 7, pid, program: "/bin/x" };
+    log.note({ ...deed(0), outcome: "PERMISSION_DENIED", actor } as Deed, AT, true);
+  }
+  await eventually(async () => (await linesIn(directory)).length > 0);
+  timers.expire();
+  await log.close();
+  const lines = await linesIn(directory);
+  expect(lines.length).toBeLessThan(12);
+  expect(lines.reduce((sum, { count = 1 }) => sum + count, 0)).toBe(1_000);
+});
+
+test("a link in its place is not followed: another file would be written to", async () => {
+  const directory = await place();
+  const other = join(await place(), "other");
+  await writeFile(other, "not ours, and unfinished");
+  await symlink(other, join(directory, CURRENT));
+  const { log, timers, troubles } = opened(directory);
+  log.note(deed(1), AT);
+  timers.expire();
+  await until(() => troubles.length > 0);
+  await log.close();
+  expect(await readFile(other, "utf8")).toBe("not ours, and unfinished");
 });

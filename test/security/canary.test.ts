@@ -248,7 +248,7 @@ describe("with a token in every field where none belongs, and at a token endpoin
 });
 
 describe("afterwards", () => {
-  test("no answer, error or output holds a refresh or id token, and an access token only what hands one out", () => {
+  test("no answer, error or output holds a refresh token, and an access or id token only what hands one out", () => {
     const handOut = /^rpc credential\.(?:Acquire|Watch|Report)/;
     for (const [from, texts] of heard) {
       const text = texts.join("\n");
