@@ -170,6 +170,23 @@ describe("what was told a moment before a crash holds after it:", () => {
       await soak.verdict();
     }));
 
+  test("a refresh whose answer was lost: in the last minute of its token nothing is good for a minute", () =>
+    told(async (soak) => {
+      await soak.advance(20 * MINUTE);
+      soak.faults.push("held");
+      await soak.acquire(login(soak, 0), 59 * MINUTE);
+      await soak.crash(0);
+      await soak.advance(35 * MINUTE);
+      const ask = async () => (await soak.acquire(login(soak, 0), MINUTE))?.reason;
+      let why = await ask();
+      for (let tries = 0; why === undefined && tries < 60; tries += 1) {
+        await soak.advance(10 * SECOND);
+        why = await ask();
+      }
+      expect(why).toBe("VALIDITY_UNREACHABLE");
+      await soak.verdict();
+    }));
+
   test.each([false, true])("a new grant, on a disk that takes its time (from the request on: %s)", (late) =>
     told(async (soak) => {
       await soak.advance(20 * MINUTE);

@@ -267,7 +267,11 @@ export class SoakWorld {
       await this.advance(2 * MINUTE);
       await this.clear(login);
       let error = await this.acquire(login, MINUTE);
-      for (let tries = 0; error?.reason === "UPSTREAM_UNAVAILABLE" && tries < 40; tries += 1) {
+      // A login whose answer was lost is sent again at its token's end; in the minute before nothing is good for a minute.
+      const passes = (tries: number) =>
+        (error?.reason === "UPSTREAM_UNAVAILABLE" && tries < 40) ||
+        (error?.reason === "VALIDITY_UNREACHABLE" && tries < 2);
+      for (let tries = 0; passes(tries); tries += 1) {
         await this.advance(MINUTE);
         error = await this.acquire(login, MINUTE);
       }
