@@ -73,10 +73,10 @@ export async function report(
   };
 }
 
-/** Gives a lease back. Ends its trial; anything else about it ends by time. */
+/** Gives a lease back. Ends its trial; anything else about it ends by time. A watch gives its place back as it ends. */
 export function release(ctx: Context, leaseId: string, caller: Caller): void {
   const lease = leaseOf(ctx, leaseId, caller);
-  caller.leases?.closed(lease.tag);
+  if (lease.channel !== "watch") caller.leases?.closed(lease.tag);
   closeTrial(ctx, lease, ctx.ledger.get(lease.profile));
 }
 

@@ -90,7 +90,7 @@ const confirm = z
     timeout: positiveDuration.exactOptional().describe("Default: 30s"),
     remember: duration
       .exactOptional()
-      .describe("How long a yes holds for the same program and provider. Default: 0s"),
+      .describe("How long a yes holds for the same user, file of a program, and provider. Default: 0s"),
   })
   .describe(
     "A person is asked before anything is handed out: exit code 0 of the command is a yes, all else a no",

@@ -9,11 +9,6 @@ const MOST_WAITING = 16;
 /** What a person is told, as one JSON object on the program's standard input. */
 export type Question = Readonly<Record<string, string | number>>;
 
-interface Answer {
-  readonly isYes: boolean;
-  readonly untilMs: number;
-}
-
 /**
  * Asks a person through a program of theirs, one question at a time: whether this may be handed out. Moments are
  * monotonic milliseconds.
@@ -22,7 +17,10 @@ export class Confirmations {
   readonly #confirm: Confirm;
   readonly #nowMs: () => number;
   readonly #warn: (message: string) => void;
-  readonly #answers = new Map<string, Answer>();
+  /** When a user's no ends. */
+  readonly #noUntilMs = new Map<string, number>();
+  /** When a yes ends, by what it was said to. */
+  readonly #yesUntilMs = new Map<string, number>();
   readonly #open = new Map<string, Promise<boolean>>();
   #last: Promise<unknown> = Promise.resolve();
 
@@ -32,34 +30,51 @@ export class Confirmations {
     this.#warn = warn;
   }
 
-  /** True if the answer was, or still is, a yes. Questions with the same key are one. Never rejects. */
-  ask(key: string, question: Question): boolean | Promise<boolean> {
-    const known = this.#answers.get(key);
-    if (known !== undefined && known.untilMs > this.#nowMs()) return known.isYes;
+  /**
+   * True if the answer was, or still is, a yes. A no holds for all that the user's programs ask, a yes for `what` alone;
+   * questions of a user with the same `what` are one. Never rejects.
+   */
+  ask(user: string, what: string, question: Question): boolean | Promise<boolean> {
+    const key = `${user} ${what}`;
+    if (this.#holds(this.#noUntilMs.get(user))) return false;
+    if (this.#holds(this.#yesUntilMs.get(key))) return true;
     const open = this.#open.get(key);
     if (open !== undefined) return open;
     if (this.#open.size >= MOST_WAITING) return false;
-    // Some failures of a start are thrown, others are told by an event.
-    const asked = this.#last
-      .then(() => this.#run(question))
-      .catch((error: unknown) => {
-        this.#warnOf(error);
-        return false;
-      });
-    this.#last = asked;
-    const answered = asked.then((isYes) => {
-      this.#open.delete(key);
-      this.#remember(key, isYes);
-      return isYes;
-    });
+    const answered = this.#last.then(() => this.#answer(user, key, question));
+    this.#last = answered;
     this.#open.set(key, answered);
     return answered;
   }
 
-  #remember(key: string, isYes: boolean): void {
+  async #answer(user: string, key: string, question: Question): Promise<boolean> {
+    // The no came while this one waited for its turn.
+    const isRefused = this.#holds(this.#noUntilMs.get(user));
+    const isYes = !isRefused && (await this.#asked(question));
+    if (!isRefused) this.#remember(user, key, isYes);
+    this.#open.delete(key);
+    return isYes;
+  }
+
+  /** Some failures of a start are thrown, others are told by an event. */
+  async #asked(question: Question): Promise<boolean> {
+    try {
+      return await this.#run(question);
+    } catch (error) {
+      this.#warnOf(error);
+      return false;
+    }
+  }
+
+  #remember(user: string, key: string, isYes: boolean): void {
     const now = this.#nowMs();
-    for (const [other, { untilMs }] of this.#answers) if (untilMs <= now) this.#answers.delete(other);
-    this.#answers.set(key, { isYes, untilMs: now + (isYes ? this.#confirm.rememberMs : NO_HOLDS_MS) });
+    for (const [other, untilMs] of this.#yesUntilMs) if (untilMs <= now) this.#yesUntilMs.delete(other);
+    if (isYes) this.#yesUntilMs.set(key, now + this.#confirm.rememberMs);
+    else this.#noUntilMs.set(user, now + NO_HOLDS_MS);
+  }
+
+  #holds(untilMs = Number.NEGATIVE_INFINITY): boolean {
+    return untilMs > this.#nowMs();
   }
 
   #warnOf(error: unknown): void {

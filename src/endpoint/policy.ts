@@ -30,7 +30,7 @@ export interface Confirm {
   readonly command: readonly string[];
   /** How long it may take. */
   readonly timeoutMs: number;
-  /** How long a yes holds for the same program and provider. */
+  /** How long a yes holds for the same user, file of a program, and provider. */
   readonly rememberMs: number;
 }
 

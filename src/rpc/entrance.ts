@@ -70,12 +70,12 @@ function asking(
   const confirmations = new Confirmations(confirm, () => clock.now().monoMs, warn);
   return (connection) => {
     const actor = actorOf(connection);
-    const { uid = "" } = actor;
-    // A yes to a program that nobody knows is a yes to this connection alone.
-    const program = actor.program ?? `#${connection.number}`;
+    const file = connection.program?.executable;
+    // By the file: a path is free for another program. A yes to one that nobody knows is a yes to this connection alone.
+    const program = file === undefined ? `#${connection.number}` : `${file.device}:${file.inode}`;
     return async ({ provider, model, profile, sessionId }: Request, waiting: Waiting) => {
       const question = { ...actor, provider, model, profile, sessionId };
-      const asked = confirmations.ask(`${uid} ${program} ${provider}`, question);
+      const asked = confirmations.ask(`${actor.uid}`, `${program} ${provider}`, question);
       const isYes = typeof asked === "boolean" ? asked : await unlessOver(asked, waiting, clock);
       if (!isYes) throw new BrokerFailure({ kind: "client_forbidden", why: "unconfirmed" });
     };

@@ -14,7 +14,7 @@ test.each(PLACES)("a program that %s is a no, is told of, and holds nobody up", 
     () => 0,
     (message) => warnings.push(message),
   );
-  const [one, other] = [confirmations.ask("one", {}), confirmations.ask("other", {})];
+  const [one, other] = [confirmations.ask("one", "", {}), confirmations.ask("other", "", {})];
   expect(await one).toBe(false);
   expect(await other).toBe(false);
   expect(warnings).toHaveLength(2);
