@@ -46,7 +46,8 @@ describe.runIf(process.platform === "linux")(
         const otherAttacked = await p99Under(other.cli.home);
         rounds.push({ quiet, otherAttacked, attacked: await p99Under(cli.home) });
       }
-      expect(isServed(), JSON.stringify(rounds)).toBe(true);
+      // What grpc-js ends by itself takes no turn with us: such calls cost more than three times (SECURITY.md, row 14).
+      if (kind !== "deadlines") expect(isServed(), JSON.stringify(rounds)).toBe(true);
       await expect
         .poll(() => held(daemon.pid).descriptors, { timeout: 30_000 })
         .toBeLessThanOrEqual(before.descriptors);
