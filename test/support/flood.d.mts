@@ -1,5 +1,5 @@
 export declare const ATTACKS: Readonly<
-  Record<"silent" | "half" | "requests" | "resets" | "crowd" | "reconnects", string>
+  Record<"silent" | "half" | "requests" | "deadlines" | "resets" | "crowd" | "reconnects", string>
 >;
 export declare function attack(kind: keyof typeof ATTACKS, home: string): Promise<() => Promise<void>>;
 export declare function times(ask: () => Promise<unknown>, count: number): Promise<number[]>;
