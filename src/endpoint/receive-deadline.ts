@@ -51,7 +51,8 @@ class Request {
   readonly #stream: ServerHttp2Stream;
   readonly #afterMs: number;
   readonly #startTimer: StartTimer;
-  #cancel: () => void;
+  #cancel: () => void = () => {};
+  #isWhole = false;
 
   constructor(
     call: ServerInterceptingCallInterface,
@@ -63,14 +64,17 @@ class Request {
     this.#stream = stream;
     this.#afterMs = afterMs;
     this.#startTimer = startTimer;
-    this.#cancel = startTimer(afterMs, () => this.#expire());
     // Not the call's own end: an answered call may still have an unfinished request.
-    stream.once("end", () => this.#cancel());
+    stream.once("end", () => {
+      this.#isWhole = true;
+      this.#cancel();
+    });
   }
 
-  /** A whole message is here. */
+  /** The call begins, or a whole message is here. What a call waits for its turn is not its caller's time. */
   goesOn(): void {
     this.#cancel();
+    if (this.#isWhole) return;
     this.#cancel = this.#startTimer(this.#afterMs, () => this.#expire());
   }
 
@@ -114,7 +118,8 @@ class TimedCall extends ServerInterceptingCall {
   }
 
   override start(listener: Listener): void {
-    this.#begin(() =>
+    this.#begin(() => {
+      this.#request.goesOn();
       this.#call.start({
         onReceiveMetadata: (metadata) => listener.onReceiveMetadata(metadata),
         onReceiveMessage: (message) => {
@@ -123,8 +128,8 @@ class TimedCall extends ServerInterceptingCall {
         },
         onReceiveHalfClose: () => listener.onReceiveHalfClose(),
         onCancel: () => listener.onCancel(),
-      }),
-    );
+      });
+    });
   }
 
   override sendMetadata(metadata: Parameters<ServerInterceptingCall["sendMetadata"]>[0]): void {
