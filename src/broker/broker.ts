@@ -72,9 +72,7 @@ export class Broker {
     const request = resolved(ctx, asked, caller);
     const pool = poolFor(ctx, request.provider, caller);
     const scene = sceneOf(ctx, request, caller, "acquire", now);
-    const all = explain(pool, request, scene, ctx.settings.session.homeWithinMs, now);
-    // An endpoint does not name what it does not serve.
-    return all.filter(({ reason }) => reason !== "NOT_ALLOWED");
+    return explain(pool, request, scene, ctx.settings.session.homeWithinMs, now);
   }
 
   put(order: PutOrder): Promise<Profile> {

@@ -148,7 +148,7 @@ describe("a write that stops short", () => {
   it("at the largest size a process may write is refused, and the old record stays", async () => {
     await prepare();
     const limited = `ulimit -f 64; exec "$0" "$@"`;
-    const args = ["-c", limited, process.execPath, program.file, "write", directory, "100000"];
+    const args = ["--norc", "-c", limited, process.execPath, program.file, "write", directory, "100000"];
     const child = await start("bash", args, { keepStdin: true });
     await child.line(/^ready$/);
     child.send("");

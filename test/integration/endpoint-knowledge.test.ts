@@ -15,7 +15,6 @@ async function limited(run: (ci: Peer) => Promise<void>): Promise<void> {
   await using broker = await world({ config: { endpoints: [{ name: "ci", path, profiles: [A] }] } });
   await broker.put(A);
   await broker.put("qwen:secret");
-  await broker.put("openai-codex:secret");
   const ci = new Peer(parseAddress(path));
   try {
     await run(ci);
@@ -31,7 +30,6 @@ test("an endpoint that is limited to a profile names no other provider, in no an
     const answers = [
       await ci.status(),
       await ci.explain({ provider: "qwen" }),
-      await ci.explain({ provider: "openai-codex" }),
       (await refusal(ci.acquire({ provider: "qwen" }))).unavailable,
       (await refusal(ci.acquire({ provider: "qwen", profile: "qwen:secret" }))).unavailable,
     ];

@@ -38,7 +38,8 @@ async function bash(cli: Cli, script: string) {
   }
   const path = `PATH=${bin}${delimiter}${process.env.PATH}`;
   const env = [path, `HOME=${cli.user}`, `AUTH_BROKER_HOME=${cli.home}`];
-  return runProgram("env", ["-C", cli.home, ...env, "bash", "-euc", script]);
+  // Where its input looks like a network connection bash would read the settings of this machine.
+  return runProgram("env", ["-C", cli.home, ...env, "bash", "--norc", "-euc", script]);
 }
 
 test.skipIf(skipWithoutGrpcurl)("the lines for grpcurl and buf do what they say", async () => {
