@@ -69,8 +69,8 @@ export function paint(style: Style, text: string, stream: NodeJS.WriteStream = p
 
 /** A text from elsewhere without what could drive a terminal or hide what stands there. */
 export function plain(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "?");
+  // Controls, what is not seen (directions among it), and breaks of lines and paragraphs.
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, "?");
 }
 
 /** JSON whose texts reach the reader as they are and the terminal as escapes; the same marks as in `plain`. */
@@ -78,8 +78,9 @@ function jsonText(value: unknown, indent?: number): string {
   const text = JSON.stringify(value, undefined, indent);
   // JSON has escaped the rest, and what is left of it stands between the texts.
   return text.replace(
-    /[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
-    (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    /[\u007f-\u009f\p{Cf}\u2028\u2029]/gu,
+    // By code units: some marks are pairs of them.
+    (mark) => mark.replace(/[\s\S]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`),
   );
 }
 
