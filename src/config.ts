@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { getNodeValue, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser";
 import { ConfigError, lineAt, type Path, type Problem, problemAt, readIssues } from "./config/problem.ts";
@@ -36,14 +37,18 @@ export async function loadConfig(file: string): Promise<Config> {
 async function readBytes(file: string): Promise<Buffer | undefined> {
   const refuse = (message: string, cause?: unknown) =>
     new ConfigError(file, [{ path: "", message }], { cause });
-  const handle = await open(file, "r").catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === "ENOENT") return undefined;
-    throw refuse(unreadable(cause.code), cause);
-  });
+  // A pipe of that name would otherwise hold the start up for ever.
+  const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(
+    (cause: NodeJS.ErrnoException) => {
+      if (cause.code === "ENOENT") return undefined;
+      throw refuse(unreadable(cause.code), cause);
+    },
+  );
   if (handle === undefined) return undefined;
   try {
     const stat = await handle.stat();
     if (stat.isDirectory()) throw refuse("this is a directory, not a file");
+    if (!stat.isFile()) throw refuse("this is no ordinary file");
     if (stat.size > LARGEST_BYTES) throw refuse(`the file is larger than ${LARGEST_BYTES / 1024} KiB`);
     return await handle.readFile();
   } finally {

@@ -1,8 +1,9 @@
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { defaultConfig, loadConfig } from "../../src/config.ts";
+import { run } from "../support/process.mjs";
 
 let directory: string;
 let file: string;
@@ -39,6 +40,14 @@ test("an empty file is refused", async () => {
 test("a directory in its place is refused", async () => {
   await mkdir(file);
   await expect(loadConfig(file)).rejects.toThrow(refusal(/is a directory/));
+});
+
+test.skipIf(process.platform === "win32")("a pipe or a device in its place is refused at once", async () => {
+  await run("mkfifo", [file]);
+  await expect(loadConfig(file)).rejects.toThrow(refusal(/no ordinary file/));
+  await rm(file);
+  await symlink("/dev/zero", file);
+  await expect(loadConfig(file)).rejects.toThrow(refusal(/no ordinary file/));
 });
 
 test("a file of 10 MB is refused", async () => {
