@@ -150,6 +150,17 @@ describe("what was told a moment before a crash holds after it:", () => {
       expect(await reason(soak, 0)).toBe("ALL_COOLING_DOWN");
     }));
 
+  test("a guessed limit that a report ended which could not be written counts as over until the crash", () =>
+    told(async (soak) => {
+      await soak.acquire(login(soak, 3), 0);
+      await soak.report(0, "USAGE_LIMIT", 0);
+      soak.breakStore();
+      await soak.report(0, "OK", 0);
+      expect(await reason(soak, 3)).toBeUndefined();
+      await soak.crash(0);
+      await soak.verdict();
+    }));
+
   test("an order that leaves a login out", () =>
     told(async (soak) => {
       await soak.allow(login(soak, 0));

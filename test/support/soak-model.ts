@@ -201,6 +201,11 @@ export class Login {
     this.#isUnsure = true;
   }
 
+  /** A request may have been heard of that went well: nothing can be said of a guess any more. */
+  mayGo(): void {
+    this.#guess = undefined;
+  }
+
   /** A request went well: what was guessed is over. */
   went(): void {
     this.#guess = undefined;

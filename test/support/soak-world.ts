@@ -144,6 +144,7 @@ export class SoakWorld {
     // What could not be written counts all the same, until the process dies.
     if (answer === undefined && outcome === "AUTH_INVALID_TOKEN") about.login.mayBeRefused();
     if (answer === undefined && isLimit) about.login.mayCool();
+    if (answer === undefined && outcome === "OK") about.login.mayGo();
     if (applied !== true) return;
     if (outcome === "AUTH_INVALID_TOKEN") about.login.refused(about.token);
     if (outcome === "OK") about.login.went();
