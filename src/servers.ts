@@ -3,7 +3,7 @@ import type { Broker } from "./broker/broker.ts";
 import type { Config } from "./config.ts";
 import type { Address } from "./endpoint/address.ts";
 import { EndpointError } from "./endpoint/error.ts";
-import { Turns } from "./endpoint/fair-turns.ts";
+import { FairTurns } from "./endpoint/fair-turns.ts";
 import { REQUEST_DEADLINE_MS, serverOptions, UNREAD_LIMITS } from "./endpoint/limits.ts";
 import { type Listener, listen } from "./endpoint/listener.ts";
 import { OpenStreams } from "./endpoint/open-streams.ts";
@@ -74,7 +74,7 @@ export function makeServers(
   ];
   // How long a peer takes to read is a matter of real time.
   const streams = new OpenStreams(UNREAD_LIMITS, startTimer, new ResetFloods());
-  const turns = new Turns();
+  const turns = new FairTurns();
   const make = (own: typeof agentServices, names: readonly string[]): Server => {
     const server = new Server({
       ...serverOptions,

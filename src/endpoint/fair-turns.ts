@@ -35,7 +35,7 @@ interface Line {
   longestBefore: number;
 }
 
-/** What time is to `Turns`. */
+/** What time is to `FairTurns`. */
 export interface TurnsClock {
   readonly nowMs: () => number;
   /** Runs it in the next turn of the event loop, after what has arrived until then was read. */
@@ -51,7 +51,7 @@ const REAL: TurnsClock = { nowMs: () => performance.now(), nextTurn: setImmediat
  * goes on like that while others ask as well leaves the processor to them in between. Nothing is refused or put out of
  * its order; who is alone loses nothing but a look for others now and then.
  */
-export class Turns {
+export class FairTurns {
   readonly #clock: TurnsClock;
   /** Who has calls waiting, or asked in this window or the last one. */
   readonly #lines = new Map<Party, Line>();

@@ -6,7 +6,7 @@ import {
   type ServerInterceptor,
   status,
 } from "@grpc/grpc-js";
-import { Turns } from "./fair-turns.ts";
+import { FairTurns } from "./fair-turns.ts";
 import type { OpenStreams } from "./open-streams.ts";
 import { partyOf } from "./peer.ts";
 import type { StartTimer } from "./timer.ts";
@@ -27,7 +27,7 @@ export function receiveDeadline(
   afterMs: number,
   startTimer: StartTimer,
   streams?: OpenStreams,
-  turns: Pick<Turns, "take"> = new Turns(),
+  turns: Pick<FairTurns, "take"> = new FairTurns(),
 ): ServerInterceptor {
   return ({ responseStream }, call) => {
     const stream = http2StreamOf(call);

@@ -1,6 +1,7 @@
 // Runs in Windows. `access PIPE` prints whose a pipe is and who may do what, as Windows writes it; `squat PIPE` takes
 // the name, in another user's name, and prints what it is sent; `client PIPE` is a program of the client library that
-// acquires once a line of `go FILE…`.
+// acquires at once and whenever one of FILE… appears.
+import { createHash } from "node:crypto";
 import { existsSync, watch } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer, connect as dial } from "node:net";
@@ -69,9 +70,14 @@ if (what === "access") {
   for (const file of ["", ...rest]) {
     if (file !== "") await appears(file);
     const answer = broker.acquire({ provider: "openai-codex" }, { timeoutMs: 4_000 });
-    console.log(JSON.stringify(await answer.catch(({ code, reason }) => ({ code, reason }))));
+    console.log(JSON.stringify(await answer.then(shown, ({ code, reason }) => ({ code, reason }))));
   }
   await broker.close();
+}
+
+/** Which token it is, and not the token. */
+function shown({ credential }) {
+  return { sha256: createHash("sha256").update(credential.oauth.accessToken).digest("hex") };
 }
 
 async function appears(file) {
